@@ -1,0 +1,115 @@
+"""The life of an alert as a pure function: pending -> firing -> acknowledged -> resolved.
+
+What holds now comes from `alerts.rules`, what people did from the log; neither depends on the order
+of arrival, so the set of open alerts does not either. Only `opened_ms` tells when it was noticed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from alerts.rules import Condition, alert_id
+from models.ledger import DAY_MS, Fact
+from models.records import ALERT_ACTS, identity
+from models.scorecard import Card
+from models.subject import Alert
+
+OPEN = frozenset({"pending", "firing", "acknowledged"})
+
+
+class Transition(NamedTuple):
+    """One step in the life of an alert. `was` is "" when it opens."""
+
+    alert: Alert
+    was: str
+    reason: str
+
+
+class Outcome(NamedTuple):
+    held: dict[str, Alert] | None
+    transitions: list[Transition]
+    later: list[int]
+    """Days on which a pending alert may fire."""
+
+
+def advance(held: dict[str, Alert] | None, found: dict[str, Condition], acts: Sequence[Fact],
+            subject: str, card: Card, day: int, clock_ms: int) -> Outcome:
+    """Set the alerts of one subject against the conditions that hold.
+
+    Exactly one alert per id; a condition that is gone resolves its alert, and one that comes back
+    opens it again under the same id.
+    """
+    if not held and not found:
+        return Outcome(None, [], [])
+    before = held or {}
+    now: dict[str, Alert] = {}
+    transitions: list[Transition] = []
+    later: list[int] = []
+    for id, condition in found.items():
+        old = before.get(id)
+        opened = old.opened_ms if old else clock_ms
+        waits = _waits(condition, now, subject, card, day)
+        if waits > day:
+            later.append(waits)
+        state, silenced = _people(id, acts, condition.since_ms, "pending" if waits > day
+                                  else "firing")
+        alert = Alert(id, condition.rule, condition.item, condition.level, state,
+                      condition.since_ms, opened, clock_ms, condition.evidence, condition.facts,
+                      waits, silenced)
+        if old is None:
+            transitions.append(Transition(alert, "", "opened"))
+        elif (old.state, old.level, old.silenced_until_ms) != (state, condition.level, silenced):
+            reason = "level" if old.level != condition.level else "act"
+            if old.state == "pending" and state == "firing":
+                reason = "notice over"
+            transitions.append(Transition(alert, old.state, reason))
+        elif old.evidence != condition.evidence or old.facts != condition.facts:
+            transitions.append(Transition(alert, old.state, "evidence"))
+        else:
+            alert = old
+        now[id] = alert
+    for id, old in before.items():
+        if id not in found:
+            gone = Alert(id, old.rule, old.item, old.level, "resolved", old.since_ms,
+                         old.opened_ms, clock_ms, old.evidence, old.facts)
+            transitions.append(Transition(gone, old.state, "cause gone"))
+    return Outcome(now or None, transitions, later)
+
+
+def _waits(condition: Condition, now: dict[str, Alert], subject: str, card: Card,
+           day: int) -> int:
+    """Day until which a condition is pending, because its department was told only lately."""
+    if not condition.notice_workdays:
+        return 0
+    told = now.get(_told_by(condition, subject))
+    told_day = (told.opened_ms + card.offset_ms) // DAY_MS if told else day
+    return card.workday(told_day, condition.notice_workdays) + 1
+
+
+def _told_by(condition: Condition, subject: str) -> str:
+    """The alert by which the department was told: for an unanswered review the gap itself."""
+    return alert_id("grade-gap", subject, condition.item, condition.anchor)
+
+
+def _people(id: str, acts: Sequence[Fact], since_ms: int, state: str) -> tuple[str, int]:
+    """State after what people did about this occurrence, and until when it is silenced [ms]."""
+    if not acts:
+        return state, 0
+    mark = identity("alert", id)
+    silenced = 0
+    for act in acts:
+        if act.of != mark or act.time < since_ms:
+            continue
+        match ALERT_ACTS.get(act.type):
+            case "acknowledged":
+                state = "acknowledged" if state != "closed" else state
+            case "closed":
+                state = "closed"
+            case "reopened":
+                state = "firing"
+            case "silenced":
+                silenced = act.day1 * 60_000
+            case _:
+                pass
+    return state, silenced

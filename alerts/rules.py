@@ -1,0 +1,404 @@
+"""The alert rules that need one subject only, as pure functions of its facts and a day.
+
+Each rule yields the conditions that hold, and adds to `later` the days on which its answer may
+change by the passing of time alone. `alerts.lifecycle` turns conditions into transitions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import xxhash
+
+from models import gap as gap_
+from models import iot
+from models.ledger import DAY_MS, FOREVER, Fact, Facts, Segment, list_span
+from models.policy import Answer, Due, Publication
+from models.records import (
+    ACT,
+    ANSWERED,
+    COMMITMENT,
+    GRADES,
+    INSPECTION,
+    LISTED,
+    LISTS,
+    ORDERED,
+    PENALTY,
+    WHOLE_SUBJECT,
+    identity,
+)
+from models.score import fall, of_item
+from models.scorecard import UNGRADED, Card
+from models.subject import Subject
+
+
+class Condition(NamedTuple):
+    """A cause for an alert that holds now. `since` is the day the cause arose, by its own time."""
+
+    rule: str
+    item: int
+    anchor: int
+    """What tells two causes of one rule and item apart: a fact's identity, an episode, a device."""
+    level: str
+    since_ms: int
+    evidence: list[int]
+    facts: dict[str, str]
+    notice_workdays: int = 0
+    """Working days the department has from the day it was told before the alert fires."""
+
+
+class Review(NamedTuple):
+    """The state of a grade-gap review, from the facts alone."""
+
+    id: str
+    open: bool
+    start: int
+    ended: int
+    levels: int
+    highest: int
+    lowest: int
+    items: list[int]
+    grades: dict[int, gap_.InForce]
+    answers: list[Fact]
+    due: int
+    departments: list[str]
+
+
+class View:
+    """What the rules see: one subject on one day."""
+
+    def __init__(self, subject: Subject, facts: Facts, signals: Facts, public: list[Segment],
+                 internal: list[Segment], card: Card, day: int, clock_ms: int) -> None:
+        self.subject = subject
+        self.facts = facts
+        self.signals = signals
+        self.public = public
+        self.internal = internal
+        self.card = card
+        self.day = day
+        self.clock_ms = clock_ms
+        self.later: list[int] = []
+        self.grades = gap_.Grades(subject, facts.by_key, facts.acts, self.card)
+        self.active = not subject.cancelled_day or subject.cancelled_day > day
+
+    def ms(self, day: int) -> int:
+        """First moment of a civil day."""
+        return day * DAY_MS - self.card.offset_ms
+
+    def at(self, *days: int) -> None:
+        """Note the days after today on which to look again."""
+        self.later.extend(d for d in days if self.day < d < FOREVER)
+
+
+def alert_id(rule: str, subject: str, item: int, anchor: int) -> str:
+    """Stable for the same cause, whenever and in whatever order its facts arrive."""
+    digest = xxhash.xxh3_128_hexdigest(f"{rule}\n{subject}\n{item}\n{anchor}".encode())
+    return f"{rule}-{digest[:20]}"
+
+
+def review_id(subject: str, number: int) -> str:
+    return f"review-{xxhash.xxh3_128_hexdigest(f'review|{subject}|{number}'.encode())[:20]}"
+
+
+def review(view: View) -> Review | None:
+    """The subject's latest review, open or ended; None when its grades never lay apart."""
+    rule = view.card.policy.gap
+    held = gap_.episode(view.grades, view.day)
+    if held is None:
+        return None
+    vector = view.grades.vector(view.day)
+    id = review_id(view.subject.key, held.number)
+    mark = identity("review", id)
+    answers = [f for f in view.facts.acts if f.type == ANSWERED and f.of == mark]
+    due = view.card.workday(held.start, rule.answer_workdays)
+    if held.ended or not vector:
+        return Review(id, False, held.start, held.ended, 0, 0, 0, [], vector, answers, due, [])
+    highest, lowest = gap_.extremes(vector)
+    items = gap_.involved(vector, rule.levels)
+    levels = vector[lowest].grade - vector[highest].grade
+    names = [view.card.department_of[i] for i in items if i]
+    return Review(id, True, held.start, 0, levels, highest, lowest, items, vector, answers, due,
+                  list(dict.fromkeys(names)))
+
+
+def grade_gap(view: View) -> Iterator[Condition]:
+    rule = view.card.policy.rules.grade_gap
+    # A listing or an assignment changes the gap by its own dates, without a step on a path.
+    view.at(*view.grades.breaks())
+    held = review(view) if rule.enabled else None
+    if held is None or not held.open:
+        return
+    evidence = [g.fact.key for g in held.grades.values() if g.fact is not None]
+    for item in held.items:
+        evidence += _worst(view, item)
+    number = int(held.id[-8:], 16)
+    level = rule.widest_level if held.levels >= 3 else rule.level
+    yield Condition("grade-gap", WHOLE_SUBJECT, number, level, view.ms(held.start),
+                    list(dict.fromkeys(evidence)), {
+        "review": held.id,
+        "levels": str(held.levels),
+        "highest": view.card.item_ids[held.highest],
+        "highest_grade": GRADES[held.grades[held.highest].grade],
+        "lowest": view.card.item_ids[held.lowest],
+        "lowest_grade": GRADES[held.grades[held.lowest].grade],
+        "items": " ".join(view.card.item_ids[i] for i in held.items),
+    })
+
+
+def review_overdue(view: View) -> Iterator[Condition]:
+    rule = view.card.policy.rules.review_overdue
+    held = review(view) if rule.enabled else None
+    if held is None or not held.open:
+        return
+    answered = {view.card.department_names[f.extra] for f in held.answers}
+    silent = [d for d in held.departments if d not in answered]
+    due = view.card.workday(held.start, rule.workdays)
+    view.at(due + 1, view.card.workday(due, rule.workdays) + 1)
+    if silent and view.day > due:
+        yield Condition("review-overdue", WHOLE_SUBJECT, int(held.id[-8:], 16),
+                        _answer_level(view, rule, due), view.ms(due + 1), [],
+                        {"review": held.id, "departments": " ".join(silent)}, rule.workdays)
+
+
+def grade_drop(view: View) -> Iterator[Condition]:
+    rule = view.card.policy.rules.grade_drop
+    if not rule.enabled:
+        return
+    levels = (None, rule.to_b, rule.to_c, rule.to_d)
+    for item, path in view.grades.paths.items():
+        before, fallen_day, fallen_from = UNGRADED, 0, UNGRADED
+        for day, grade in path:
+            if grade != UNGRADED and before != UNGRADED and grade > before:
+                fallen_day, fallen_from = day, before
+            elif grade < before:
+                fallen_day = 0
+            before = grade
+        level = levels[before] if before != UNGRADED else None
+        if not fallen_day or level is None:
+            continue
+        view.at(fallen_day + rule.hold_d)
+        if view.day < fallen_day + rule.hold_d:
+            yield Condition("grade-drop", item, fallen_day, level, view.ms(fallen_day),
+                            _worst(view, item),
+                            {"from": GRADES[fallen_from], "to": GRADES[before]})
+    for start, stop, key, fact in view.grades.direct:
+        view.at(start, stop)
+        if start <= view.day < stop:
+            yield Condition("grade-drop", WHOLE_SUBJECT, key, rule.to_d, view.ms(start), [key],
+                            {"from": "", "to": "D", "list": LISTS[fact.variant]})
+
+
+def score_plunge(view: View) -> Iterator[Condition]:
+    rule = view.card.policy.rules.score_plunge
+    if not rule.enabled:
+        return
+    card, day, group = view.card, view.day, view.subject.group
+    first = day - rule.window_d
+    recent = [s for segments in (view.public, view.internal) for s in segments
+              if first < s.start <= day and not card.positive[s.indicator]]
+    view.at(*(s.start + rule.window_d for s in recent))
+    if -sum(_at_once(s, card, group) for s in recent) < 1000 * rule.fall_points:
+        return
+    for item in sorted({s.item for s in recent if s.item}) or [WHOLE_SUBJECT]:
+        public, internal = of_item(view.public, item), of_item(view.internal, item)
+        points = fall(public, internal, day, rule.window_d, card, group)
+        if points >= 1000 * rule.fall_points:
+            own = [s for s in recent if not s.item or s.item == item]
+            own.sort(key=lambda s: (s.start, s.fact.time, s.fact.key))
+            yield Condition("score-plunge", item, 0, rule.level, view.ms(own[-1].start),
+                            list(dict.fromkeys(s.fact.key for s in own)),
+                            {"points": str(points // 1000), "days": str(rule.window_d)})
+
+
+def lost_lately(view: View) -> int:
+    """Points [thousandths] lost at once to bad facts of the last 30 days: bounds any plunge."""
+    card, day, group = view.card, view.day, view.subject.group
+    return -sum(_at_once(s, card, group) for segments in (view.public, view.internal)
+                for s in segments if day - 30 < s.start <= day and not card.positive[s.indicator])
+
+
+def _at_once(segment: Segment, card: Card, group: int) -> int:
+    return card.points[group][segment.indicator][segment.step][0]
+
+
+def _worst(view: View, item: int, most: int = 8) -> list[int]:
+    """Public facts that cost an item points on the view's day, the latest first."""
+    live = sorted({(s.fact.time, s.fact.key) for s in of_item(view.public, item)
+                   if s.start <= view.day < s.stop and not view.card.positive[s.indicator]},
+                  reverse=True)
+    return [key for _, key in live[:most]]
+
+
+def _overdue(name: str, type_: int) -> Callable[[View], Iterator[Condition]]:
+    key = name.replace("-", "_")
+
+    def rule(view: View) -> Iterator[Condition]:
+        due: Due = getattr(view.card.policy.rules, key)
+        if not due.enabled or not view.active:
+            return
+        for fact in view.facts.by_key.values():
+            if fact.type != type_ or fact.revoked or not fact.day1 or settled(fact):
+                continue
+            warn = max(fact.day1 - due.warn, fact.day)
+            view.at(warn, fact.day1 + 1)
+            if view.day < warn:
+                continue
+            late = view.day > fact.day1
+            yield Condition(name, fact.item, fact.key, due.level if late else due.warn_level,
+                            view.ms(fact.day1 + 1 if late else warn), [fact.key],
+                            {"due": str(fact.day1), "late": "1" if late else ""})
+
+    return rule
+
+
+def settled(fact: Fact) -> bool:
+    """Whether a commitment, an order or a penalty has been met, failed or repaired."""
+    done = fact.performed_day if fact.type == PENALTY else fact.closed_day
+    return bool(done) or fact.repair == 2
+
+
+def publishable(fact: Fact) -> bool:
+    """Minor penalties are in principle not published (Order 36); all other acts are (SUP-07)."""
+    return fact.type in (ACT, INSPECTION) or (fact.type == PENALTY and fact.variant != 0)
+
+
+def publication_overdue(view: View) -> Iterator[Condition]:
+    rule: Publication = view.card.policy.rules.publication_overdue
+    if not rule.enabled:
+        return
+    for fact in view.facts.by_key.values():
+        if fact.published_day or fact.revoked or not publishable(fact):
+            continue
+        decided = fact.day2 or fact.day
+        warn = view.card.workday(decided, rule.warn_workdays)
+        due = view.card.workday(decided, rule.due_workdays)
+        view.at(warn, due + 1)
+        if view.day >= warn:
+            late = view.day > due
+            yield Condition("publication-overdue", fact.item, fact.key,
+                            rule.level if late else rule.warn_level,
+                            view.ms(due + 1 if late else warn), [fact.key],
+                            {"due": str(due), "late": "1" if late else ""})
+
+
+def objection_overdue(view: View) -> Iterator[Condition]:
+    rule = view.card.policy.rules.objection_overdue
+    if not rule.enabled:
+        return
+    for facts in (view.facts, view.signals):
+        for fact in facts.by_key.values():
+            if fact.objection != 1 or fact.revoked:
+                continue
+            raised = (fact.objected + view.card.offset_ms) // DAY_MS
+            due = view.card.workday(raised, rule.workdays)
+            view.at(due + 1, view.card.workday(due, rule.workdays) + 1)
+            if view.day > due:
+                yield Condition("objection-overdue", fact.item, fact.key,
+                                _answer_level(view, rule, due), view.ms(due + 1), [fact.key],
+                                {"due": str(due)})
+
+
+def _answer_level(view: View, rule: Answer, due: int) -> str:
+    later = view.card.workday(due, rule.workdays)
+    return rule.later_level if view.day > later else rule.level
+
+
+def repeat_offence(view: View) -> Iterator[Condition]:
+    rule = view.card.policy.rules.repeat_offence
+    if not rule.enabled:
+        return
+    causes: dict[tuple[int, int], list[Fact]] = {}
+    for fact in view.facts.by_key.values():
+        if (fact.type == PENALTY and not fact.revoked and fact.repair != 2
+                and view.day - rule.window_d < fact.day):
+            causes.setdefault((fact.item, fact.extra), []).append(fact)
+    for (item, cause), group in causes.items():
+        if len(group) >= rule.count:
+            group.sort(key=lambda f: (f.time, f.key))
+            view.at(group[-rule.count].day + rule.window_d)
+            yield Condition("repeat-offence", item, cause, rule.level, group[rule.count - 1].time,
+                            [f.key for f in group],
+                            {"count": str(len(group)), "days": str(rule.window_d)})
+
+
+def ban_breach(view: View) -> Iterator[Condition]:
+    rule = view.card.policy.rules.ban_breach
+    if not rule.enabled:
+        return
+    bans = [f for f in view.facts.by_key.values()
+            if f.type == LISTED and LISTS[f.variant] == "ban" and list_span(f)[0]]
+    for ban in bans:
+        start, stop = list_span(ban)
+        active = [f for f in view.facts.by_key.values()
+                  if not f.revoked and f.time > ban.time and start <= f.day < stop
+                  and (f.type == COMMITMENT or (f.type == ACT and f.variant == 0))]
+        if not active:
+            continue
+        active.sort(key=lambda f: (f.time, f.key))
+        view.at(active[-1].day + rule.hold_d)
+        if view.day < active[-1].day + rule.hold_d:
+            yield Condition("ban-breach", active[-1].item, ban.key, rule.level, active[0].time,
+                            [ban.key, *(f.key for f in active)], {})
+
+
+def list_conflict(view: View) -> Iterator[Condition]:
+    rule = view.card.policy.rules.list_conflict
+    if not rule.enabled:
+        return
+    red: list[Fact] = []
+    black: list[Fact] = []
+    for fact in view.facts.by_key.values():
+        if fact.type == LISTED:
+            start, stop = list_span(fact)
+            view.at(start, stop)
+            if start <= view.day < stop:
+                if LISTS[fact.variant] == "red":
+                    red.append(fact)
+                elif fact.variant in view.card.direct:
+                    black.append(fact)
+    if red and black:
+        both = sorted([*red, *black], key=lambda f: (f.time, f.key))
+        yield Condition("list-conflict", WHOLE_SUBJECT, 0, rule.level, both[-1].time,
+                        [f.key for f in both],
+                        {"lists": " ".join(LISTS[f.variant] for f in both)})
+
+
+def devices(view: View) -> Iterator[Condition]:
+    rule = view.card.policy.rules.iot
+    if not rule.enabled or not view.subject.devices or not view.active:
+        return
+    for (item, device, metric), state in sorted(view.subject.devices.items()):
+        spec = view.card.devices.get((state.class_, metric))
+        for found in iot.findings(state, spec, view.clock_ms, rule.silent_intervals):
+            level = {"iot-tamper": rule.tamper_level,
+                     "iot-silent": rule.silent_level}.get(found.rule, found.level)
+            yield Condition(found.rule, item, identity(device, metric), level, found.since_ms, [],
+                            {"device": device, "metric": metric, "zh": found.zh, "en": found.en})
+
+
+RULES: tuple[Callable[[View], Iterator[Condition]], ...] = (
+    grade_gap,
+    grade_drop,
+    score_plunge,
+    _overdue("commitment-overdue", COMMITMENT),
+    _overdue("rectification-overdue", ORDERED),
+    _overdue("penalty-unperformed", PENALTY),
+    publication_overdue,
+    review_overdue,
+    objection_overdue,
+    repeat_offence,
+    ban_breach,
+    list_conflict,
+    devices,
+)
+
+
+def conditions(view: View) -> dict[str, Condition]:
+    """Everything that holds on the view's day, by alert id. `view.later` is filled on the way."""
+    out: dict[str, Condition] = {}
+    for rule in RULES:
+        for found in rule(view):
+            id = alert_id(found.rule, view.subject.key, found.item, found.anchor)
+            out[id] = found
+    return out

@@ -1,0 +1,150 @@
+"""A person's act at the console, as the CloudEvent that goes into the log.
+
+The identity of an act is (`SOURCE`, id). The id is the client's idempotency key, or follows from
+what is done to which state of the alert, so a double click or a repeated request is a duplicate.
+A repeat must also be the *same* event, time included, or the log would call it a conflict; so the
+last `KEPT_MAX` acts are kept and handed in again as they were.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from console.problems import Problem
+from console.service import Receipt, Row, Service
+
+SOURCE = "xinfeng/console"
+KEPT_MAX = 10_000
+
+ALERT_ACTS: Mapping[str, str] = {
+    "acknowledge": "alert.acknowledged",
+    "assign": "alert.assigned",
+    "close": "alert.closed",
+    "reopen": "alert.reopened",
+    "silence": "alert.silenced",
+}
+
+Name = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"\S")]
+
+
+class AlertActIn(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Body of an act on an alert; `until` ends a silence."""
+
+    actor: Name
+    note: Annotated[str, Meta(max_length=2000)] | None = None
+    until: Annotated[dt.datetime, Meta(tz=True)] | None = None
+
+
+class ReviewAnswerIn(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Body of an answer to a review; `grade` goes with `adjust`."""
+
+    department: Name
+    decision: Literal["keep", "adjust"]
+    reason: Annotated[str, Meta(min_length=1, max_length=2000, pattern=r"\S")]
+    grade: Literal["A", "B", "C", "D"] | None = None
+
+
+class Acts:
+    """Builds and submits acts; one per application, used by all its threads."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._kept: OrderedDict[str, Row] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def on_alert(self, alert_id: str, act: str, body: AlertActIn, key: str) -> Row:
+        """Do `act` to an alert; `key` is the client's idempotency key, or empty.
+
+        Raises
+        ------
+        Problem: 404 for an unknown alert, 409 for a key used for something else, 422 for an act
+        the log refuses.
+        """
+        alert = self._service.alert(alert_id)
+        if alert is None:
+            raise Problem(404, "no-such-alert", f"alert={alert_id}: there is none", alert=alert_id)
+        if act == "silence" and body.until is None:
+            raise Problem(422, "invalid-body", "until: a silence needs an end", field="until")
+        data = {"alert": alert_id, **msgspec.to_builtins(body)}
+        subject = str(alert.get("subject") or alert.get("cell") or alert_id)
+        return self._submit(ALERT_ACTS[act], subject, data, key, str(alert.get("seq", "")))
+
+    def on_review(self, review_id: str, body: ReviewAnswerIn, key: str) -> Row:
+        """Answer a review; see `on_alert`."""
+        review = self._service.review(review_id)
+        if review is None:
+            raise Problem(
+                404, "no-such-review", f"review={review_id}: there is none", review=review_id
+            )
+        if (body.decision == "adjust") != (body.grade is not None):
+            raise Problem(
+                422, "invalid-body", "grade: given with 'adjust', and only then", field="grade"
+            )
+        data = {"review": review_id, **msgspec.to_builtins(body)}
+        return self._submit("review.answered", str(review["subject"]), data, key, "")
+
+    def _submit(self, kind: str, subject: str, data: Row, key: str, state: str) -> Row:
+        identity = key or hashlib.sha256(msgspec.json.encode([kind, data, state])).hexdigest()[:32]
+        event = self._remember(identity, kind, subject, data)
+        receipt: Receipt = self._service.act(event)
+        for rejected in receipt.rejected:
+            raise Problem(
+                422,
+                "refused",
+                str(rejected.reason.get("message", "the log refused this act")),
+                reason=rejected.reason,
+            )
+        return {
+            "accepted": receipt.accepted,
+            "duplicates": receipt.duplicates,
+            "event": {"source": SOURCE, "id": identity},
+        }
+
+    def _remember(self, identity: str, kind: str, subject: str, data: Row) -> Row:
+        now = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        event = {
+            "specversion": "1.0",
+            "id": identity,
+            "source": SOURCE,
+            "type": kind,
+            "subject": subject,
+            "time": now,
+            "data": data,
+        }
+        with self._lock:
+            kept = self._kept.setdefault(identity, event)
+            while len(self._kept) > KEPT_MAX:
+                self._kept.popitem(last=False)
+        if (kept["type"], kept["data"]) != (kind, data):
+            raise Problem(
+                409, "key-reused", f"idempotency-key={identity}: already used for another act"
+            )
+        return kept
+
+
+def parse(body: bytes | Row, kind: type[Any]) -> Any:
+    """Validate the body of an act: JSON bytes, or the fields of a form.
+
+    Raises
+    ------
+    Problem: 400 where it is not JSON, 422 with the field where it is not what was asked for.
+    """
+    try:
+        if isinstance(body, bytes):
+            return msgspec.json.decode(body, type=kind)
+        return msgspec.convert(body, type=kind)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$.")
+        raise Problem(
+            422, "invalid-body", str(error), field=path.rstrip("`") or None, message=message
+        ) from None
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raise Problem(400, "malformed", f"the body is not JSON: {error}") from None

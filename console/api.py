@@ -1,0 +1,171 @@
+"""The HTTP interface of contract §6: reading."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Header, Query
+from starlette.responses import Response, StreamingResponse
+
+from console.problems import Json, Problem
+from console.service import Row, Service
+from console.sse import Streams, cursor
+
+Level = Literal["blue", "yellow", "orange", "red"]
+State = Literal["pending", "firing", "acknowledged", "resolved", "closed"]
+Grade = Literal["A", "B", "C", "D", "ungraded"]
+Word = Annotated[str | None, Query(max_length=256)]
+Limit = Annotated[int, Query(ge=1, le=500, description="rows on a page")]
+Seq = Annotated[int | None, Query(ge=0, lt=2**63)]
+
+CHINA = dt.timezone(dt.timedelta(hours=8))
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+def reading(service: Service, streams: Streams) -> APIRouter:
+    """Routes that change nothing."""
+    router = APIRouter(prefix="/api/v1", default_response_class=Json)
+
+    @router.get("/summary", tags=["situation"])
+    def summary() -> Response:
+        """The situation in numbers."""
+        return Json(service.summary())
+
+    @router.get("/subjects", tags=["subjects"])
+    def subjects(
+        q: Annotated[str, Query(max_length=256, description="part of a name or code")] = "",
+        district: Annotated[str, Query(max_length=12)] = "",
+        grade: Grade | Literal[""] = "",
+        kind: Annotated[str, Query(max_length=32)] = "",
+        limit: Limit = 50,
+        after: Annotated[str, Query(max_length=256, description="`next` of the page before")] = "",
+    ) -> Response:
+        """Search subjects, in pages."""
+        rows = service.subjects(
+            q=q, district=district, grade=grade, kind=kind, limit=limit + 1, after=after
+        )
+        return Json(page("subjects", rows, limit, "subject"))
+
+    @router.get("/subjects/{subject:path}", tags=["subjects"])
+    def subject(
+        subject: str,
+        as_of: Annotated[
+            str, Query(max_length=64, description="date (its end, Beijing) or RFC 3339 time")
+        ] = "",
+    ) -> Response:
+        """A subject's two scores, grades, facts in points, and gap; now or at an earlier time."""
+        found = service.show(subject, moment_ms(as_of))
+        if found is None:
+            raise Problem(
+                404, "no-such-subject", f"subject={subject}: there is none", subject=subject
+            )
+        return Json(found)
+
+    @router.get("/alerts", tags=["alerts"])
+    def alerts(
+        rule: Word = None,
+        state: State | None = None,
+        level: Level | None = None,
+        subject: Word = None,
+        limit: Limit = 50,
+        before: Annotated[
+            str | None, Query(max_length=512, description="`next` of the page before")
+        ] = None,
+    ) -> Response:
+        """Alerts, newest first, in pages."""
+        rows = service.alerts(
+            rule=rule, state=state, level=level, subject=subject, limit=limit + 1, before=before
+        )
+        return Json(page("alerts", rows, limit, "id"))
+
+    @router.get("/alerts/stream", tags=["alerts"])
+    def stream(
+        after: Seq = None,
+        rule: Word = None,
+        level: Level | None = None,
+        state: State | None = None,
+        subject: Word = None,
+        last_event_id: Annotated[str | None, Header(max_length=64)] = None,
+    ) -> Response:
+        """Alert transitions as server-sent events, from now or after a `seq`."""
+        start = cursor(last_event_id, after)
+        given = {"rule": rule, "level": level, "state": state, "subject": subject}
+        wanted = {field: value for field, value in given.items() if value is not None}
+        if streams.gate.taken >= streams.gate.places:
+            raise Problem(503, "busy", "too many streams are open", {"retry-after": "5"})
+        return StreamingResponse(
+            streams.events(service.last_seq() if start is None else start, wanted),
+            media_type="text/event-stream",
+            headers={"x-accel-buffering": "no"},
+        )
+
+    @router.get("/alerts/{alert_id:path}", tags=["alerts"])
+    def alert(alert_id: str) -> Response:
+        """One alert."""
+        found = service.alert(alert_id)
+        if found is None:
+            raise Problem(404, "no-such-alert", f"alert={alert_id}: there is none", alert=alert_id)
+        return Json(found)
+
+    @router.get("/reviews", tags=["reviews"])
+    def reviews(
+        state: Literal["open", "closed"] | None = None,
+        limit: Limit = 50,
+        before: Annotated[str | None, Query(max_length=512)] = None,
+    ) -> Response:
+        """Reviews of grade gaps, newest first, in pages."""
+        rows = service.reviews(state=state, limit=limit + 1, before=before)
+        return Json(page("reviews", rows, limit, "id"))
+
+    @router.get("/reviews/{review_id:path}", tags=["reviews"])
+    def review(review_id: str) -> Response:
+        """One review."""
+        found = service.review(review_id)
+        if found is None:
+            raise Problem(
+                404, "no-such-review", f"review={review_id}: there is none", review=review_id
+            )
+        return Json(found)
+
+    @router.get("/rejects", tags=["events"])
+    def rejects(limit: Limit = 50) -> Response:
+        """Dead letters, newest first."""
+        return Json({"rejects": service.rejects(limit=limit)})
+
+    return router
+
+
+def page(name: str, rows: list[Row], limit: int, key: str) -> Row:
+    """A page of at most `limit` of the `limit` + 1 `rows` asked for, and the cursor after it."""
+    return {name: rows[:limit], "next": rows[limit - 1][key] if len(rows) > limit else None}
+
+
+def moment_ms(text: str) -> int | None:
+    """Epoch milliseconds of a date's end in Beijing or of an RFC 3339 time; None for no text.
+
+    Examples
+    --------
+    >>> moment_ms("1970-01-01"), moment_ms("1970-01-01T00:00:01Z")
+    (57599999, 1000)
+    """
+    if not text:
+        return None
+    try:
+        if len(text) == 10:
+            day = dt.date.fromisoformat(text)
+            moment = dt.datetime.combine(day, dt.time(23, 59, 59, 999000), CHINA)
+        else:
+            # A bare + of an offset arrives as a space.
+            moment = dt.datetime.fromisoformat(text.replace(" ", "+"))
+        if moment.tzinfo is None:
+            raise ValueError("no offset")
+        return (moment - _EPOCH) // dt.timedelta(milliseconds=1)
+    except (ValueError, OverflowError):
+        raise Problem(
+            400,
+            "as-of",
+            f"as_of={text}: must be a date (2026-11-21) or a time with offset "
+            "(2026-11-21T08:00:00Z)",
+            field="as_of",
+        ) from None

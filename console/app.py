@@ -1,0 +1,101 @@
+"""The console as one ASGI application."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+
+from console import openapi, problems
+from console.acts import Acts
+from console.api import reading
+from console.api_write import writing
+from console.pages import showing
+from console.pages_write import acting
+from console.security import LOOPBACK, Guard
+from console.service import Service
+from console.sse import Streams
+from console.view import Items, View
+
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def create_app(
+    service: Service,
+    *,
+    token: str | None = None,
+    allow_hosts: Sequence[str] = LOOPBACK,
+    items: Items | None = None,
+    streams: Streams | None = None,
+) -> FastAPI:
+    """Build the console.
+
+    Parameters
+    ----------
+    service
+        The running system.
+    token
+        Secret that every request must prove, or None for a service nobody else can reach.
+    allow_hosts
+        Names the service answers to, without port; `("*",)` behind a proxy that checks them.
+    items
+        The supervision catalogue, {item id: row of items.csv}.
+    streams
+        The alert streams, where a runner wants to tune them.
+
+    Returns
+    -------
+    The application. `app.state.streams.close()` ends the open streams; a runner calls it when it
+    stops, since a server waits for its connections.
+    """
+    app = FastAPI(
+        title="xinfeng",
+        version="1",
+        description="Rolling credit scores, grades, grade gaps and early warnings.",
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    acts = Acts(service)
+    app.state.streams = streams or Streams(service)
+    view = View(items or {}, with_login=token is not None)
+
+    @app.get("/healthz", tags=["service"])
+    def healthz() -> Response:
+        """Whether the process answers."""
+        return Response("ok\n", media_type="text/plain")
+
+    @app.get("/readyz", tags=["service"])
+    def readyz() -> Response:
+        """Whether the store answers."""
+        try:
+            service.last_seq()
+        except (OSError, RuntimeError, sqlite3.Error) as error:
+            raise problems.Problem(
+                503, "not-ready", f"the store does not answer: {error}"
+            ) from error
+        return Response("ready\n", media_type="text/plain")
+
+    @app.get("/metrics", tags=["service"])
+    def metrics() -> Response:
+        """Metrics for Prometheus."""
+        return Response(service.metrics_text(), headers={"content-type": METRICS_TYPE})
+
+    app.include_router(writing(service, acts))
+    app.include_router(reading(service, app.state.streams))
+    app.include_router(showing(app, service, view))
+    app.include_router(acting(acts, view, token))
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
+
+    def error_page(request: Request, status: int, detail: str) -> Response:
+        return view.render(request, "error.html", status, code=status, detail=detail)
+
+    problems.install(app, error_page)
+    openapi.install(app)
+    app.add_middleware(Guard, token=token, hosts=allow_hosts)
+    return app

@@ -1,0 +1,87 @@
+"""What one request may take: bytes of body, and a place among the submissions under way."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
+from console.problems import Problem
+
+BODY_BYTES_MAX = 10 * 1024 * 1024
+"""Bytes of an intake body."""
+
+FORM_BYTES_MAX = 64 * 1024
+"""Bytes of an act or a form."""
+
+KEY_LENGTH_MAX = 256
+
+
+async def read_body(request: Request, bytes_max: int) -> bytes:
+    """Read the body, never more of it than `bytes_max`.
+
+    Raises
+    ------
+    Problem: 413 beyond the limit, 400 where the client went away.
+    """
+    declared = request.headers.get("content-length", "0")
+    if declared.isdecimal() and int(declared[:20]) > bytes_max:
+        raise _too_large(bytes_max)
+    chunks, size = list[bytes](), 0
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > bytes_max:
+                raise _too_large(bytes_max)
+            chunks.append(chunk)
+    except ClientDisconnect:
+        raise Problem(400, "disconnected", "the client went away before the body ended") from None
+    return b"".join(chunks)
+
+
+class Gate:
+    """Lets at most `places` in at once and turns the rest away: the client's own queue is better.
+
+    Used on the event loop only.
+    """
+
+    def __init__(self, places: int) -> None:
+        self.places = places
+        self.taken = 0
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Hold a place.
+
+        Raises
+        ------
+        Problem: 503 with `Retry-After` when all are taken.
+        """
+        if self.taken >= self.places:
+            raise Problem(
+                503,
+                "busy",
+                f"{self.places} requests of this kind are under way: try again",
+                {"retry-after": "1"},
+            )
+        self.taken += 1
+        try:
+            yield
+        finally:
+            self.taken -= 1
+
+
+def idempotency_key(request: Request) -> str:
+    """The client's key, or empty."""
+    key = request.headers.get("idempotency-key", "").strip()
+    if len(key) > KEY_LENGTH_MAX:
+        raise Problem(400, "key", f"idempotency-key: at most {KEY_LENGTH_MAX} characters")
+    return key
+
+
+def _too_large(bytes_max: int) -> Problem:
+    return Problem(
+        413, "body-too-large", f"the body is over {bytes_max} bytes", bytes_max=bytes_max
+    )

@@ -1,0 +1,109 @@
+"""The pages' forms: log in, act on an alert, answer a review. They work without script."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl
+
+from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import RedirectResponse, Response
+
+from console.acts import ALERT_ACTS, Acts, AlertActIn, ReviewAnswerIn, parse
+from console.limits import FORM_BYTES_MAX, KEY_LENGTH_MAX, read_body
+from console.pages import ACTOR_COOKIE
+from console.problems import Problem
+from console.security import COOKIE, equal, local_path, session
+from console.view import YEAR_S, View, segment
+
+FORM = "application/x-www-form-urlencoded"
+
+
+def acting(acts: Acts, view: View, token: str | None) -> APIRouter:
+    """Routes that take forms."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/login")
+    async def login(request: Request, token: str = "", next: str = "/") -> Response:
+        if token:
+            return enter(request, token, next)
+        return view.render(request, "login.html", next=local_path(next), wrong=False)
+
+    @router.post("/login")
+    async def login_form(request: Request) -> Response:
+        form = await read_form(request)
+        return enter(request, form.get("token", ""), form.get("next", "/"))
+
+    @router.post("/logout")
+    async def logout() -> Response:
+        response = RedirectResponse("/login", 303)
+        response.delete_cookie(COOKIE)
+        return response
+
+    @router.post("/alerts/{alert_id:path}")
+    async def act(request: Request, alert_id: str) -> Response:
+        form = await read_form(request)
+        name = form.pop("act", "")
+        if name not in ALERT_ACTS:
+            raise Problem(
+                422, "invalid-body", f"act={name}: must be one of {', '.join(ALERT_ACTS)}"
+            )
+        key = form.pop("key", "")[:KEY_LENGTH_MAX]
+        if name != "silence":
+            form.pop("until", None)
+        if "until" in form:
+            form["until"] = f"{form['until'][:16]}:00+08:00"
+        body = parse(dict(form), AlertActIn)
+        await run_in_threadpool(acts.on_alert, alert_id, name, body, key)
+        response = RedirectResponse(f"/alerts/{segment(alert_id)}?done={name}", 303)
+        response.set_cookie(
+            ACTOR_COOKIE, segment(body.actor), max_age=YEAR_S, samesite="lax", httponly=True
+        )
+        return response
+
+    @router.post("/reviews/{review_id:path}")
+    async def answer(request: Request, review_id: str) -> Response:
+        form = await read_form(request)
+        key = form.pop("key", "")[:KEY_LENGTH_MAX]
+        if form.get("decision") == "keep":
+            form.pop("grade", None)
+        body = parse(dict(form), ReviewAnswerIn)
+        await run_in_threadpool(acts.on_review, review_id, body, key)
+        return RedirectResponse("/reviews?done=answer", 303)
+
+    def enter(request: Request, given: str, next_path: str) -> Response:
+        if token is None:
+            return RedirectResponse(local_path(next_path), 303)
+        if not equal(given, token):
+            return view.render(
+                request, "login.html", 401, next=local_path(next_path), wrong=bool(given)
+            )
+        response = RedirectResponse(local_path(next_path), 303)
+        response.set_cookie(
+            COOKIE,
+            session(token),
+            max_age=YEAR_S // 12,
+            secure=request.url.scheme == "https",
+            httponly=True,
+            samesite="lax",
+        )
+        return response
+
+    return router
+
+
+async def read_form(request: Request) -> dict[str, str]:
+    """The filled fields of a form, without the empty ones.
+
+    Raises
+    ------
+    Problem: 415 for another type, 413 beyond the limit, 400 for what is no form.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != FORM:
+        raise Problem(415, "content-type", f"content-type={kind}: must be {FORM}")
+    body = await read_body(request, FORM_BYTES_MAX)
+    try:
+        fields = parse_qsl(body.decode(), errors="strict", max_num_fields=32)
+    except ValueError as error:
+        raise Problem(400, "malformed", f"the body is not a form: {error}") from None
+    return {name: value.strip() for name, value in fields if value.strip()}

@@ -1,0 +1,100 @@
+"""What the console needs of the running system, and nothing more.
+
+The embedded runner and the distributed one both offer it; the console never sees a store, a log or
+a core. Every method is called from a worker thread, so it may block and must be thread-safe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeAlias
+
+import msgspec
+
+Row: TypeAlias = dict[str, Any]
+"""One JSON object of the contract, passed through to the client as it is."""
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """One event that became a dead letter.
+
+    `index` counts from 0 in the submitted sequence; `reason` has the keys `field`, `value`,
+    `allowed`, `message`.
+    """
+
+    index: int
+    reason: Row
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """What became of a submission; durable in the log when it is handed out."""
+
+    accepted: int
+    duplicates: int
+    rejected: list[Rejected]
+
+
+class Service(Protocol):
+    """The system as the console sees it."""
+
+    def submit(self, raws: Sequence[bytes], origin: str) -> Receipt:
+        """Take events in, each element one JSON CloudEvent as it was sent."""
+
+    def act(self, event: Row) -> Receipt:
+        """Take in a person's act: a CloudEvent as a mapping."""
+
+    def show(self, subject: str, as_of_ms: int | None = None) -> Row | None:
+        """Assessment of a subject (contract §2) with its `history`, or None."""
+
+    def events_of(self, subject: str, limit: int) -> list[Row]:
+        """Facts about a subject, newest first."""
+
+    def subjects(
+        self,
+        *,
+        q: str = "",
+        district: str = "",
+        grade: str = "",
+        kind: str = "",
+        limit: int = 50,
+        after: str = "",
+    ) -> list[Row]:
+        """Subjects in code order; `after` is the last `subject` of the page before."""
+
+    def alerts(
+        self,
+        *,
+        rule: str | None = None,
+        state: str | None = None,
+        level: str | None = None,
+        subject: str | None = None,
+        limit: int = 50,
+        before: str | None = None,
+    ) -> list[Row]:
+        """Alerts, newest first; `before` is the last `id` of the page before."""
+
+    def alert(self, alert_id: str) -> Row | None:
+        """One alert, or None."""
+
+    def changes(self, after_seq: int, limit: int) -> list[Row]:
+        """Alert transitions with `seq` above `after_seq`, oldest first."""
+
+    def last_seq(self) -> int:
+        """Sequence number of the newest alert transition, 0 before the first."""
+
+    def reviews(
+        self, *, state: str | None = None, limit: int = 50, before: str | None = None
+    ) -> list[Row]:
+        """Reviews, newest first; `before` is the last `id` of the page before."""
+
+    def review(self, review_id: str) -> Row | None:
+        """One review, or None."""
+
+    def rejects(self, *, limit: int = 50) -> list[Row]:
+        """Dead letters, newest first: `at`, `origin`, `reason`, `raw`."""
+
+    def summary(self) -> Row:
+        """The situation in numbers."""
+
+    def metrics_text(self) -> bytes:
+        """Metrics in the Prometheus text format."""

@@ -1,0 +1,163 @@
+"""Grades in force, and how far they lie apart (MID-25: two levels or more -> one review).
+
+The gap is followed along the facts' own days, like the grades: its episodes, and so the identity
+of a review, do not depend on the order of arrival.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from models.ledger import FOREVER, Fact, list_span
+from models.records import ANSWERED, ASSIGNED, ISSUERS, LISTED, NO_GRADE, WHOLE_SUBJECT
+from models.scorecard import UNGRADED, Card
+from models.subject import Subject
+
+
+class InForce(NamedTuple):
+    grade: int
+    source: str
+    """computed · direct · assigned."""
+    since: int
+    """Day it came into force."""
+    fact: Fact | None
+    """The assignment or the listing it rests on."""
+
+
+class Assigned(NamedTuple):
+    item: int
+    issuer: int
+    grade: int
+    start: int
+    stop: int
+    fact: Fact
+
+
+class Grades:
+    """All grades of one subject over time, from its paths, listings and assignments."""
+
+    def __init__(self, subject: Subject, facts: dict[int, Fact], acts: list[Fact],
+                 card: Card) -> None:
+        self.card = card
+        self.paths: dict[int, list[tuple[int, int]]] = {
+            item: subject.steps(item) for item in subject.graded_items()}
+        self.direct = sorted(
+            (*list_span(f), f.key, f) for f in facts.values()
+            if f.type == LISTED and f.variant in card.direct and list_span(f)[0])
+        self.assigned = self._assigned(facts, acts)
+        self.items = sorted({*self.paths, *(a.item for a in self.assigned)})
+
+    def _assigned(self, facts: dict[int, Fact], acts: list[Fact]) -> list[Assigned]:
+        """Assignments, each until it ends or its issuer's next one for that item starts."""
+        card = self.card
+        raw: list[tuple[int, int, int, int, Fact, int]] = []
+        for f in facts.values():
+            if f.type == ASSIGNED and not f.revoked:
+                stop = f.day1 + 1 if f.day1 else FOREVER
+                if f.closed_day:
+                    stop = min(stop, f.closed_day)
+                raw.append((f.item, f.variant >> 3, f.time, f.key, f, stop))
+        for f in acts:
+            # A department that adjusts its grade in a review has assigned it.
+            if f.type == ANSWERED and f.variant & 8 and f.variant & 7 != NO_GRADE:
+                raw.extend((item, 0, f.time, f.key, f, FOREVER) for item in self.paths
+                           if item and card.department_codes[card.department_of[item]] == f.extra)
+        raw.sort(key=lambda r: r[:4])
+        out = []
+        for n, (item, issuer, _, _, f, stop) in enumerate(raw):
+            if n + 1 < len(raw) and raw[n + 1][:2] == (item, issuer):
+                stop = min(stop, raw[n + 1][4].day)
+            if f.day < stop:
+                out.append(Assigned(item, issuer, f.variant & 7, f.day, stop, f))
+        return out
+
+    def at(self, item: int, day: int) -> InForce | None:
+        """Grade in force of an item (0 = public) on a day; None = ungraded.
+
+        The department's own grade first, then a direct rule, then the computed grade.
+        """
+        allowed = self.card.policy.gap.issuers
+        best: Assigned | None = None
+        for a in self.assigned:
+            if (a.item == item and a.start <= day < a.stop and ISSUERS[a.issuer] in allowed
+                    and (best is None or a.issuer < best.issuer)):
+                best = a
+        if best is not None:
+            return InForce(best.grade, "assigned", best.start, best.fact)
+        path = self.paths.get(item)
+        for start, stop, _, f in self.direct:
+            if start <= day < stop and (path or item == WHOLE_SUBJECT):
+                return InForce(3, "direct", start, f)
+        grade, since = UNGRADED, 0
+        for step_day, step in path or ():
+            if step_day <= day:
+                grade, since = step, step_day
+        return None if grade == UNGRADED else InForce(grade, "computed", since, None)
+
+    def vector(self, day: int) -> dict[int, InForce]:
+        """Every grade in force on a day, by item code."""
+        items = self.items if self.items or not self.direct else [WHOLE_SUBJECT]
+        out = {}
+        for item in items:
+            held = self.at(item, day)
+            if held is not None:
+                out[item] = held
+        return out
+
+    def levels(self, day: int) -> int:
+        """Largest distance between two grades in force on a day."""
+        held = [g.grade for g in self.vector(day).values()]
+        return max(held) - min(held) if held else 0
+
+    def breaks(self) -> list[int]:
+        """Every day on which a grade in force may change."""
+        days = {day for path in self.paths.values() for day, _ in path}
+        for start, stop, _, _ in self.direct:
+            days |= {start, stop}
+        for a in self.assigned:
+            days |= {a.start, a.stop}
+        return sorted(d for d in days if d < FOREVER)
+
+
+class Episode(NamedTuple):
+    """A time during which grades lay apart, pauses shorter than the policy's window included."""
+
+    number: int
+    start: int
+    ended: int
+    """Day the gap was gone; 0 = it is there."""
+
+
+def episode(grades: Grades, day: int) -> Episode | None:
+    """The last gap episode up to a day, numbered from 0; None when there never was one.
+
+    A number rather than a start day names a review: a late fact that moves the start by a few days
+    must not open a second review for the same matter.
+    """
+    rule = grades.card.policy.gap
+    current: Episode | None = None
+    for at in grades.breaks():
+        if at > day:
+            break
+        apart = grades.levels(at) >= rule.levels
+        if apart and (current is None or (current.ended and at - current.ended > rule.merge_d)):
+            current = Episode(0 if current is None else current.number + 1, at, 0)
+        elif apart and current is not None and current.ended:
+            current = current._replace(ended=0)
+        elif not apart and current is not None and not current.ended:
+            current = current._replace(ended=at)
+    return current
+
+
+def extremes(vector: dict[int, InForce]) -> tuple[int, int]:
+    """Item codes of the best and the worst grade in force; ties by item code, public last."""
+    order = sorted(vector, key=lambda i: (i == WHOLE_SUBJECT, i))
+    return min(order, key=lambda i: vector[i].grade), max(order, key=lambda i: vector[i].grade)
+
+
+def involved(vector: dict[int, InForce], levels: int) -> list[int]:
+    """Items whose grade lies `levels` or more from another one in force."""
+    held = [g.grade for g in vector.values()]
+    low, high = min(held), max(held)
+    return [i for i in sorted(vector)
+            if vector[i].grade - low >= levels or high - vector[i].grade >= levels]

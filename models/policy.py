@@ -1,0 +1,335 @@
+"""The policy: every number that can change a conclusion, as one frozen value.
+
+`config.load` reads it from TOML and CSV; the log carries it as canonical JSON, so that a log is
+enough to reproduce every conclusion. Units are in the names: `_d` days, `_months` calendar months,
+`_workdays` working days of the calendar, `_points` score points, weights in log-odds.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+from models.iot import DeviceSpec
+
+Level: TypeAlias = Literal["blue", "yellow", "orange", "red"]
+Count: TypeAlias = Annotated[int, Meta(ge=1, le=10_000)]
+Days: TypeAlias = Annotated[int, Meta(ge=0, le=7_300)]
+Points: TypeAlias = Annotated[float, Meta(ge=0, le=1_000)]
+
+
+class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base: an unknown or a missing key refuses to load."""
+
+
+class Score(Strict, frozen=True):
+    """Points to double the odds [Siddiqi 2006]: base + pdo / ln 2 * (log-odds - ln odds)."""
+
+    base_points: Points
+    base_odds: Annotated[float, Meta(gt=0, le=1e6)]
+    pdo: Annotated[float, Meta(gt=0, le=500)]
+
+
+class Subjects(Strict, frozen=True):
+    """Intercept [log-odds of no adverse finding] of a subject about whom nothing is known."""
+
+    enterprise: Annotated[float, Meta(ge=-10, le=10)]
+    individual: Annotated[float, Meta(ge=-10, le=10)]
+    organisation: Annotated[float, Meta(ge=-10, le=10)]
+
+
+class Indicator(Strict, frozen=True):
+    """One kind of evidence and what it weighs.
+
+    `weight` in log-odds of *no adverse finding* per unit at age 0: negative is bad. `bounds` fix
+    its sign and its range for learning. `half_life_d` 0 = constant while it counts.
+    `max_months` ends its effect (0 = the publicity class or the list itself ends it).
+    `multipliers` scale it by severity. `individual` and `organisation` replace `weight` there.
+    """
+
+    record: Literal["public", "internal"]
+    weight: float
+    bounds: tuple[float, float]
+    half_life_d: Days
+    max_months: Annotated[int, Meta(ge=0, le=240)]
+    multipliers: tuple[Annotated[float, Meta(ge=0, le=10)], ...] = (1.0,)
+    individual: float | None = None
+    organisation: float | None = None
+
+
+class Indicators(Strict, frozen=True):
+    complaint: Indicator
+    tip: Indicator
+    complaint_mediated: Indicator
+    complaint_upheld: Indicator
+    iot_alarm: Indicator
+    interview: Indicator
+    commitment_overdue: Indicator
+    rectification_overdue: Indicator
+    penalty_unperformed: Indicator
+    list_watch: Indicator
+    iot_violation: Indicator
+    penalty_minor: Indicator
+    penalty_general: Indicator
+    penalty_serious: Indicator
+    inspection_pass: Indicator
+    inspection_fixed: Indicator
+    inspection_fail: Indicator
+    inspection_evaded: Indicator
+    commitment_fulfilled: Indicator
+    commitment_breached: Indicator
+    rectification_failed: Indicator
+    list_serious: Indicator
+    list_debtor: Indicator
+    list_abnormal: Indicator
+    list_red: Indicator
+    list_ban: Indicator
+    arrears: Indicator
+    information_verified: Indicator
+
+
+INDICATORS: tuple[str, ...] = Indicators.__struct_fields__
+
+
+class Bands(Strict, frozen=True):
+    """Lowest `credit_score` of each grade; `margin_points` either way before a grade moves."""
+
+    a: Points
+    b: Points
+    c: Points
+    margin_points: Points
+    evidence_min: Count
+    direct_d: list[Literal["serious", "debtor", "abnormal", "watch", "ban"]]
+
+
+class Months(Strict, frozen=True):
+    minor: tuple[int, int]
+    general: tuple[int, int]
+    serious: tuple[int, int]
+
+
+class Publicity(Strict, frozen=True):
+    """A regime of publicity periods: (least, most) months per class, from a day on."""
+
+    name: str
+    since: dt.date
+    months: Months
+
+
+class PenaltyClasses(Strict, frozen=True):
+    """How a penalty that names no class is classed."""
+
+    minor_kinds: list[str]
+    minor_fine_cny: float
+    serious_kinds: list[str]
+    serious_fine_cny: float
+
+
+class Gap(Strict, frozen=True):
+    levels: Annotated[int, Meta(ge=1, le=3)]
+    issuers: list[Literal["department", "city", "province", "nation", "market"]]
+    merge_d: Days
+    answer_workdays: Count
+
+
+class Periods(Strict, frozen=True):
+    """Evaluation period of an item's official grade."""
+
+    default: Literal["continuous", "monthly", "yearly"]
+    monthly: list[str]
+    continuous: list[str]
+
+
+class GradeDrop(Strict, frozen=True):
+    enabled: bool
+    hold_d: Days
+    to_b: Level | None
+    to_c: Level
+    to_d: Level
+
+
+class ScorePlunge(Strict, frozen=True):
+    enabled: bool
+    fall_points: Points
+    window_d: Annotated[int, Meta(ge=1, le=30)]
+    level: Level
+
+
+class Due(Strict, frozen=True):
+    """A deadline: `warn` units before it a `warn_level`, after it a `level`."""
+
+    enabled: bool
+    warn: Days
+    warn_level: Level
+    level: Level
+
+
+class Publication(Strict, frozen=True):
+    enabled: bool
+    warn_workdays: Count
+    due_workdays: Count
+    warn_level: Level
+    level: Level
+
+
+class Answer(Strict, frozen=True):
+    """No answer within `workdays`; after as many again the level rises."""
+
+    enabled: bool
+    workdays: Count
+    level: Level
+    later_level: Level
+
+
+class Repeat(Strict, frozen=True):
+    enabled: bool
+    count: Count
+    window_d: Days
+    level: Level
+
+
+class Held(Strict, frozen=True):
+    enabled: bool
+    hold_d: Days
+    level: Level
+
+
+class Plain(Strict, frozen=True):
+    enabled: bool
+    level: Level
+
+
+class Iot(Strict, frozen=True):
+    enabled: bool
+    horizon_h: Annotated[int, Meta(ge=1, le=24 * 31)]
+    silent_intervals: Count
+    tamper_level: Level
+    silent_level: Level
+
+
+class GapRule(Strict, frozen=True):
+    enabled: bool
+    level: Level
+    widest_level: Level
+
+
+class Rules(Strict, frozen=True):
+    grade_gap: GapRule
+    grade_drop: GradeDrop
+    score_plunge: ScorePlunge
+    commitment_overdue: Due
+    rectification_overdue: Due
+    penalty_unperformed: Due
+    publication_overdue: Publication
+    review_overdue: Answer
+    objection_overdue: Answer
+    repeat_offence: Repeat
+    ban_breach: Held
+    list_conflict: Plain
+    iot: Iot
+
+
+class Limits(Strict, frozen=True):
+    park_d: Count
+    history_max: Count
+
+
+class Item(Strict, frozen=True):
+    """A supervision item of the catalogue; `annex`..`system` are for people."""
+
+    id: str
+    department: str
+    item: str
+
+
+class Calendar(Strict, frozen=True):
+    """Exceptions from Monday to Friday; `covered_to` is the last day that is published."""
+
+    holidays: list[dt.date]
+    workdays: list[dt.date]
+    covered_to: dt.date
+
+
+class Policy(Strict, frozen=True):
+    version: str
+    subject_scheme: Literal["uscc", "opaque"]
+    utc_offset_min: Annotated[int, Meta(ge=-720, le=840)]
+    score: Score
+    subjects: Subjects
+    indicators: Indicators
+    caps: dict[str, Points]
+    bands: Bands
+    publicity: list[Publicity]
+    penalty_classes: PenaltyClasses
+    gap: Gap
+    periods: Periods
+    rules: Rules
+    limits: Limits
+    items: list[Item]
+    devices: list[DeviceSpec]
+    calendar: Calendar
+
+
+CAPPED: dict[str, str] = {
+    "complaint": "complaints",
+    "tip": "complaints",
+    "complaint_mediated": "complaints",
+    "complaint_upheld": "complaints",
+    "iot_alarm": "iot_alarms",
+}
+"""Indicators whose sum is capped together: a flood of reports must not decide by its number."""
+
+
+def problems(policy: Policy) -> str | None:
+    """First contradiction in a policy, as one line naming the key, or None.
+
+    Positive evidence must not decay: between two facts a score may then only rise, which is what
+    makes the next change of a grade computable (`models.grade.walk`).
+    """
+    for name in INDICATORS:
+        one: Indicator = getattr(policy.indicators, name)
+        low, high = one.bounds
+        if low > high or low < 0 < high:
+            return f"indicators.{name}.bounds={[low, high]}: must be ordered and of one sign"
+        for key, weight in (
+            ("weight", one.weight),
+            ("individual", one.individual),
+            ("organisation", one.organisation),
+        ):
+            if weight is not None and not low <= weight <= high:
+                return f"indicators.{name}.{key}={weight}: must be within bounds {[low, high]}"
+        if high > 0 and one.half_life_d:
+            return f"indicators.{name}.half_life_d={one.half_life_d}: positive evidence takes 0"
+    bands = policy.bands
+    if not bands.a > bands.b > bands.c:
+        return f"bands a={bands.a} b={bands.b} c={bands.c}: must fall from a to c"
+    if 2 * bands.margin_points >= min(bands.a - bands.b, bands.b - bands.c):
+        return f"bands.margin_points={bands.margin_points}: must be below half of each band"
+    for group in set(CAPPED.values()) ^ set(policy.caps):
+        return f"caps.{group}: allowed and required are {sorted(set(CAPPED.values()))}"
+    since = [p.since for p in policy.publicity]
+    if not since or since != sorted(since):
+        return "publicity: at least one regime, ordered by `since`"
+    ids = [i.id for i in policy.items]
+    if len(set(ids)) != len(ids) or "public" in ids:
+        return "items: ids must be unique and none may be 'public'"
+    return None
+
+
+def encode(policy: Policy) -> str:
+    """Canonical JSON of a policy (sorted keys): what the log carries and the hash covers."""
+    return msgspec.json.encode(policy, order="deterministic").decode()
+
+
+def decode(document: str) -> Policy:
+    """Inverse of `encode`."""
+    return msgspec.json.decode(document, type=Policy)
+
+
+def digest(document: str) -> str:
+    """Hash stamped on every score: 16 hex characters of BLAKE2b over the canonical JSON."""
+    return hashlib.blake2b(document.encode(), digest_size=8).hexdigest()

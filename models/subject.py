@@ -1,0 +1,155 @@
+"""The state of one subject: its evidence, the path of its grades, its open alerts, its devices."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import msgspec
+
+from models.events import Registration
+from models.grade import STEP
+from models.iot import SeriesState
+from models.records import SIZE
+from models.scorecard import GROUP_OF_KIND, UNGRADED
+
+
+class Alert(msgspec.Struct, array_like=True):
+    """An alert whose cause still holds. `since_ms` is the cause's own time, not its detection."""
+
+    id: str
+    rule: str
+    item: int
+    level: str
+    state: str
+    since_ms: int
+    opened_ms: int
+    updated_ms: int
+    evidence: list[int]
+    """Identities of the records that speak for it."""
+    facts: dict[str, str]
+    """What the message templates need, as text."""
+    hold_until_day: int = 0
+    silenced_until_ms: int = 0
+
+
+class Profile(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The registration in force: the latest by its own time, ties by identity."""
+
+    time: int
+    key: int
+    name: str
+    kind: str
+    district: str
+    industry: str
+    size: str
+    registered_on: dt.date
+    aliases: list[str] = []
+    controllers: list[str] = []
+    platform: str | None = None
+
+    @classmethod
+    def of(cls, time: int, key: int, r: Registration) -> Profile:
+        return cls(time, key, r.name, r.kind, r.district, r.industry, r.size, r.registered_on,
+                   r.aliases, r.controllers, r.platform)
+
+
+_ENCODE = msgspec.msgpack.Encoder().encode
+_DECODE = msgspec.msgpack.Decoder(Profile).decode
+
+
+class Subject:
+    """One business. Memory: about 450 bytes and 65 more a record.
+
+    `facts` may enter the public credit record, `signals` may not (raw complaints, raw alarms);
+    both hold `records.RECORD` rows, with `refs` (source code, id, newline) in the same order.
+    """
+
+    __slots__ = ("alerts", "cancelled_day", "change_day", "devices", "due", "fact_refs", "facts",
+                 "fall", "group", "key", "parked", "path", "profile", "signal_refs",
+                 "signals")
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.facts = bytearray()
+        self.signals = bytearray()
+        self.fact_refs = bytearray()
+        self.signal_refs = bytearray()
+        self.path = b""
+        """`grade.STEP` rows: every change of every computed grade."""
+        self.change_day = 0
+        """Next day on which a computed grade may change by itself; 0 = never."""
+        self.due = 0
+        """Day this subject stands in the timer wheel for; 0 = none."""
+        self.group = 0
+        self.profile = b""
+        self.cancelled_day = 0
+        self.fall: tuple[int, int, int] = _NO_FALL
+        """(bucket of 30 days, points lost in the bucket before, in this one): an upper bound."""
+        self.alerts: dict[str, Alert] | None = None
+        self.devices: dict[tuple[int, str, str], SeriesState] | None = None
+        self.parked: dict[int, int] | None = None
+        """Modifiers whose target has not arrived: identity -> day they become dead letters."""
+
+    def registration(self) -> Profile | None:
+        return _DECODE(self.profile) if self.profile else None
+
+    def register(self, profile: Profile) -> bool:
+        """Take a registration over if it is later than the one held; say whether it was."""
+        held = self.registration()
+        if held is not None and (held.time, held.key) >= (profile.time, profile.key):
+            return False
+        self.profile = _ENCODE(profile)
+        self.group = GROUP_OF_KIND[profile.kind]
+        return True
+
+    def steps(self, item: int) -> list[tuple[int, int]]:
+        """(day, grade) changes of the computed grade of one item, oldest first."""
+        return [(day, grade) for code, day, grade in STEP.iter_unpack(self.path) if code == item]
+
+    def graded_items(self) -> list[int]:
+        """Codes of the items (0 = public) that have a computed grade path, ascending."""
+        return sorted({code for code, _, _ in STEP.iter_unpack(self.path)})
+
+    def last_step(self, item: int) -> tuple[int, int]:
+        """Day and grade of the latest change of one item; (0, UNGRADED) when there is none."""
+        found = (0, UNGRADED)
+        for code, day, grade in STEP.iter_unpack(self.path):
+            if code == item:
+                found = (day, grade)
+        return found
+
+    def grade_at(self, item: int, day: int) -> int:
+        """Computed grade of an item on a day, direct rules apart."""
+        grade = UNGRADED
+        for code, since, new in STEP.iter_unpack(self.path):
+            if code == item and since <= day:
+                grade = new
+        return grade
+
+    def rewrite(self, item: int, start: int, steps: list[tuple[int, int]]) -> bool:
+        """Replace an item's path from `start` on; say whether that changed anything."""
+        rows = list(STEP.iter_unpack(self.path))
+        kept = [r for r in rows if r[0] != item or r[1] < start]
+        added = [(item, day, grade) for day, grade in steps]
+        if len(kept) + len(added) == len(rows) and all(r in rows for r in added):
+            return False
+        # Sorted, so that the bytes do not tell in which order facts arrived.
+        self.path = b"".join(STEP.pack(*r) for r in sorted(kept + added))
+        return True
+
+    def refs(self, keys: set[int]) -> dict[int, tuple[int, str]]:
+        """Source code and id of the records with those identities."""
+        out: dict[int, tuple[int, str]] = {}
+        for records, refs in ((self.facts, self.fact_refs), (self.signals, self.signal_refs)):
+            if not records:
+                continue
+            lines = bytes(refs).split(b"\n")
+            for n in range(len(records) // SIZE):
+                key = int.from_bytes(records[n * SIZE : n * SIZE + 8], "little")
+                if key in keys:
+                    code, _, id = lines[n].partition(b" ")
+                    out[key] = (int(code), id.decode())
+        return out
+
+
+_NO_FALL = (0, 0, 0)

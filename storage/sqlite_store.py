@@ -1,0 +1,263 @@
+"""The embedded store: log, effects, view and checkpoint in one SQLite file (WAL).
+
+One envelope is one transaction: its log record, the rejects of its intake, and all its effects.
+After a crash either all of it is there or nothing. State is the fold of the log; a checkpoint only
+saves folding it again from the start.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import xxhash
+
+from storage.effects import AlertChanged, Effect, Rejected, ReviewChanged, SubjectChanged
+
+SCHEMA_VERSION = 1
+EFFECT_BITS = 24
+"""A sequence number is the log offset and, in its low bits, the effect's place in the envelope."""
+_PACK = msgspec.msgpack.Encoder().encode
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS log (
+    offset INTEGER PRIMARY KEY, recorded_ms INTEGER NOT NULL, subjects BLOB NOT NULL,
+    body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS alerts (
+    id TEXT PRIMARY KEY, seq INTEGER NOT NULL, rule TEXT NOT NULL, level TEXT NOT NULL,
+    state TEXT NOT NULL, subject TEXT NOT NULL, body BLOB NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS alerts_seq ON alerts (seq);
+CREATE INDEX IF NOT EXISTS alerts_subject ON alerts (subject);
+CREATE TABLE IF NOT EXISTS transitions (
+    seq INTEGER PRIMARY KEY, alert TEXT NOT NULL, was TEXT NOT NULL, state TEXT NOT NULL,
+    body BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS transitions_alert ON transitions (alert);
+CREATE TABLE IF NOT EXISTS reviews (
+    id TEXT PRIMARY KEY, seq INTEGER NOT NULL, open INTEGER NOT NULL, subject TEXT NOT NULL,
+    body BLOB NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS reviews_seq ON reviews (seq);
+CREATE TABLE IF NOT EXISTS subjects (
+    subject TEXT PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL, district TEXT NOT NULL,
+    industry TEXT NOT NULL, public_grade TEXT NOT NULL, lowest_grade TEXT NOT NULL,
+    gap INTEGER NOT NULL, open_alerts INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS rejects (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, received_ms INTEGER NOT NULL, origin TEXT NOT NULL,
+    source TEXT NOT NULL, id TEXT NOT NULL, type TEXT NOT NULL, subject TEXT NOT NULL,
+    reason BLOB NOT NULL, raw BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS checkpoint (
+    part INTEGER PRIMARY KEY, body BLOB NOT NULL);
+"""
+
+
+class StoreError(Exception):
+    """The store cannot be used: one line, for people."""
+
+
+class Dead(NamedTuple):
+    """A dead letter from intake, before the log."""
+
+    received_ms: int
+    origin: str
+    reason: Any
+    raw: bytes
+    source: str = ""
+    id: str = ""
+    type: str = ""
+    subject: str = ""
+
+
+class SqliteStore:
+    """One store folder (None = in memory only); `write=True` takes the lock that keeps a second writer out.
+
+    Raises
+    ------
+    StoreError: the folder is missing, locked by another process, or of another version.
+    """
+
+    def __init__(self, folder: Path | None, *, write: bool) -> None:
+        self.folder = folder
+        self._lock = None
+        if folder is None:
+            self._db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+            self._create()
+            return
+        path = folder / "xinfeng.db"
+        if write:
+            folder.mkdir(parents=True, exist_ok=True)
+        elif not path.exists():
+            raise StoreError(f"--store {folder}: holds no xinfeng.db; start with process or run")
+        if write:
+            self._lock = (folder / "lock").open("w")
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise StoreError(f"--store {folder}: another process is writing to it") from None
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._db.execute("PRAGMA busy_timeout=10000")
+        if write:
+            self._db.execute("PRAGMA journal_mode=WAL")
+            # Acknowledged means durable, also over a loss of power.
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.execute("PRAGMA wal_autocheckpoint=4000")
+            self._create()
+        row = self._db.execute("SELECT value FROM meta WHERE key='schema'").fetchone()
+        if row is None or row[0] != SCHEMA_VERSION:
+            raise StoreError(f"--store {folder}: schema {row and row[0]}, this program reads "
+                             f"{SCHEMA_VERSION}")
+
+    def _create(self) -> None:
+        self._db.executescript(_SCHEMA)
+        self._db.execute("INSERT OR IGNORE INTO meta VALUES ('schema', ?)", (SCHEMA_VERSION,))
+
+    def close(self) -> None:
+        self._db.close()
+        if self._lock is not None:
+            self._lock.close()
+
+    # --------------------------------------------------------------------------------- writing
+
+    def commit(self, offset: int, recorded_ms: int, subjects: Sequence[str], envelope: bytes,
+               effects: Sequence[Effect], raws: Mapping[int, bytes], dead: Sequence[Dead]) -> None:
+        """Write one envelope and all that follows from it, or nothing.
+
+        `subjects` has one entry per event of the envelope, "" for those of no subject; `raws` the
+        bytes with which a refused one goes to the dead letters, by position. An empty envelope writes only `dead`.
+        """
+        db = self._db
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            if subjects:
+                hashes = np.array([subject_hash(s) for s in subjects], "<u8").tobytes()
+                db.execute("INSERT INTO log VALUES (?,?,?,?)",
+                           (offset, recorded_ms, hashes, envelope))
+                self._apply(offset, effects, raws)
+            if dead:
+                db.executemany(_REJECT, [
+                    (d.received_ms, d.origin, d.source, d.id, d.type, d.subject, _PACK(d.reason),
+                     d.raw) for d in dead])
+            db.execute("COMMIT")
+        except BaseException:
+            db.execute("ROLLBACK")
+            raise
+
+    def _apply(self, offset: int, effects: Sequence[Effect], raws: Mapping[int, bytes]) -> None:
+        alerts, transitions, reviews, subjects, rejects = [], [], [], [], []
+        assert len(effects) < 1 << EFFECT_BITS
+        for n, effect in enumerate(effects):
+            seq = offset << EFFECT_BITS | n
+            match effect:
+                case AlertChanged():
+                    body = _PACK(effect)
+                    alerts.append((effect.id, seq, effect.rule, effect.level, effect.state,
+                                   effect.subject, body))
+                    transitions.append((seq, effect.id, effect.was, effect.state, body))
+                case SubjectChanged():
+                    subjects.append((effect.subject, effect.name, effect.kind, effect.district,
+                                     effect.industry, effect.public_grade, effect.lowest_grade,
+                                     effect.gap, effect.open_alerts))
+                case ReviewChanged():
+                    reviews.append((effect.id, seq, int(effect.open), effect.subject,
+                                    _PACK(effect)))
+                case Rejected():
+                    raw = raws.get(effect.position, b"")
+                    rejects.append((effect.recorded_ms, "log", effect.source, effect.id,
+                                    effect.type, effect.subject, _PACK(effect.reason), raw))
+        db = self._db
+        if subjects:
+            db.executemany("INSERT OR REPLACE INTO subjects VALUES (?,?,?,?,?,?,?,?,?)", subjects)
+        if alerts:
+            db.executemany("INSERT OR REPLACE INTO alerts VALUES (?,?,?,?,?,?,?)", alerts)
+            db.executemany("INSERT OR REPLACE INTO transitions VALUES (?,?,?,?,?)", transitions)
+        if reviews:
+            db.executemany("INSERT OR REPLACE INTO reviews VALUES (?,?,?,?,?)", reviews)
+        if rejects:
+            db.executemany(_REJECT, rejects)
+
+    def save_checkpoint(self, offset: int, parts: Iterable[bytes]) -> None:
+        """Replace the checkpoint, in one transaction, stamped with the offset it has applied."""
+        db = self._db
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            db.execute("DELETE FROM checkpoint")
+            for n, part in enumerate(parts):
+                db.execute("INSERT INTO checkpoint VALUES (?,?)", (n, part))
+            db.execute("INSERT OR REPLACE INTO meta VALUES ('checkpoint', ?)", (offset,))
+            db.execute("COMMIT")
+        except BaseException:
+            db.execute("ROLLBACK")
+            raise
+
+    def put_meta(self, key: str, value: bytes) -> None:
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", (key, value))
+
+    # --------------------------------------------------------------------------------- reading
+
+    def meta(self, key: str) -> Any:
+        row = self._db.execute("SELECT value FROM meta WHERE key=?", (key,)).fetchone()
+        return row[0] if row else None
+
+    def last_offset(self) -> int:
+        row = self._db.execute("SELECT max(offset) FROM log").fetchone()
+        return row[0] or 0
+
+    def read(self, after: int) -> Iterator[tuple[int, bytes]]:
+        """(offset, envelope) of the log after an offset, in order."""
+        yield from self._db.cursor().execute(
+            "SELECT offset, body FROM log WHERE offset > ? ORDER BY offset", (after,))
+
+    def load_checkpoint(self) -> tuple[int, Iterator[bytes]]:
+        """The offset a checkpoint has applied (0 = there is none), and its parts in order."""
+        rows = self._db.cursor().execute("SELECT body FROM checkpoint ORDER BY part")
+        return self.meta("checkpoint") or 0, (row[0] for row in rows)
+
+    def find(self, subject: str) -> Iterator[tuple[int, bytes, set[int]]]:
+        """(offset, envelope, positions) of the events of one subject and of those of none.
+
+        A scan over 8 bytes an event; no index is kept for it, so that writing stays sequential.
+        """
+        want = (subject_hash(subject), subject_hash(""))
+        cursor = self._db.cursor()
+        found = []
+        for offset, hashes in cursor.execute("SELECT offset, subjects FROM log ORDER BY offset"):
+            array = np.frombuffer(hashes, "<u8")
+            at = np.flatnonzero((array == want[0]) | (array == want[1]))
+            if len(at):
+                found.append((offset, set(at.tolist())))
+        for offset, positions in found:
+            body = self._db.execute("SELECT body FROM log WHERE offset=?", (offset,)).fetchone()[0]
+            yield offset, body, positions
+
+    def query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Rows of a read-only statement on the view tables."""
+        return self._db.execute(sql, values).fetchall()
+
+
+_REJECT = ("INSERT INTO rejects (received_ms, origin, source, id, type, subject, reason, raw) "
+           "VALUES (?,?,?,?,?,?,?,?)")
+
+
+def subject_hash(subject: str) -> int:
+    """How the log's index names a subject; 0 = the events of no subject (ticks, policies)."""
+    return xxhash.xxh3_64_intdigest(subject.encode()) | 1 if subject else 0
+
+
+def secret(folder: Path) -> bytes:
+    """Key of the complainants' hash: from the environment, else made once and kept beside the log.
+
+    The file is for its owner only. Without it old hashes can no longer be matched, nothing else.
+    """
+    given = os.environ.get("XINFENG_PSEUDONYM_KEY")
+    if given:
+        return given.encode()
+    path = folder / "pseudonym.key"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_bytes(os.urandom(32))
+    return path.read_bytes()

@@ -1,0 +1,84 @@
+"""A shard's state as a stream of blobs, and back. Written now and then; the log does the rest."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from models import iot
+from models.identity import Identities
+from models.policy import decode
+from models.scorecard import Card, Timeline
+from models.subject import Alert, Subject
+from streams.pipeline import Shard
+
+SUBJECTS_PER_PART = 4096
+_PACK = msgspec.msgpack.Encoder().encode
+_UNPACK = msgspec.msgpack.Decoder().decode
+_ALERTS = msgspec.msgpack.Decoder(list[Alert]).decode
+
+
+def dump(shard: Shard) -> Iterator[bytes]:
+    """Blobs of a shard: one head, then subjects in groups."""
+    keys, bodies = shard.identities.dump()
+    counts = {name: getattr(shard.counts, name) for name in shard.counts.__slots__}
+    cards = [(c.since_day, c.document, c.weights) for c in
+             (shard.timeline.cards if shard.timeline else [])]
+    yield _PACK([shard.clock_ms, shard.day, shard.hour, list(shard.sources), counts, cards, keys,
+                 bodies])
+    rows = iter(shard.subjects.values())
+    while group := list(itertools.islice(rows, SUBJECTS_PER_PART)):
+        yield _PACK([_subject(s) for s in group])
+
+
+def load(parts: Iterable[bytes]) -> Shard:
+    """Inverse of `dump`; timers are set again from the subjects' own dates."""
+    shard = Shard()
+    stream = iter(parts)
+    (shard.clock_ms, shard.day, shard.hour, sources, counts, cards, keys, bodies) = _UNPACK(
+        next(stream))
+    shard.sources = {name: n for n, name in enumerate(sources)}
+    for name, value in counts.items():
+        setattr(shard.counts, name, value)
+    for since_day, document, weights in cards:
+        card = Card(decode(document), since_day, weights)
+        if shard.timeline is None:
+            shard.timeline = Timeline(card)
+        else:
+            shard.timeline.cards.append(card)
+    shard.identities = Identities.load(keys, bodies)
+    for part in stream:
+        for row in _UNPACK(part):
+            subject = _restore(row)
+            shard.subjects[subject.key] = subject
+            if subject.due:
+                shard.wheel.setdefault(subject.due, []).append(subject)
+            if subject.devices:
+                shard.watch(subject)
+    return shard
+
+
+def _subject(s: Subject) -> list[Any]:
+    return [s.key, s.facts, s.signals, s.fact_refs, s.signal_refs, s.path, s.change_day, s.due,
+            s.group, s.profile, s.cancelled_day, s.fall,
+            _PACK(list(s.alerts.values())) if s.alerts else None,
+            [(*k, iot.dump(d)) for k, d in s.devices.items()] if s.devices else None, s.parked]
+
+
+def _restore(row: list[Any]) -> Subject:
+    s = Subject(row[0])
+    s.facts, s.signals = bytearray(row[1]), bytearray(row[2])
+    s.fact_refs, s.signal_refs = bytearray(row[3]), bytearray(row[4])
+    s.path, s.change_day, s.due, s.group, s.profile, s.cancelled_day = row[5:11]
+    a, b, c = row[11]
+    s.fall = (a, b, c)
+    if row[12]:
+        s.alerts = {alert.id: alert for alert in _ALERTS(row[12])}
+    if row[13]:
+        s.devices = {(item, device, metric): iot.load(state)
+                     for item, device, metric, state in row[13]}
+    s.parked = row[14]
+    return s

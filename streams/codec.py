@@ -1,0 +1,102 @@
+"""Bytes to events and back. The only place that sees input nobody has checked yet."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from models.events import EVENT_TYPES, Event, LogEvent
+from storage.effects import Reason
+from streams.pipeline import Entry
+
+_JSON = msgspec.json.Decoder(Event)
+_ANY = msgspec.json.Decoder()
+_LOG = msgspec.msgpack.Decoder(LogEvent)
+_ENVELOPE = msgspec.msgpack.Decoder(list[tuple[int, bytes]])
+_PACK = msgspec.msgpack.Encoder()
+VALUE_MAX = 120
+"""Characters of an offending value that a reason repeats."""
+
+
+class InvalidEvent(Exception):
+    """Input that cannot be an event; carries the reason for the dead letter."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.message)
+        self.reason = reason
+
+
+def reason(field: str, value: object, allowed: str) -> Reason:
+    """A reason in the house form: `field=value: allowed`."""
+    shown = value if isinstance(value, str) else repr(value)
+    if len(shown) > VALUE_MAX:
+        shown = shown[:VALUE_MAX] + "…"
+    # A lone surrogate could not be written anywhere.
+    shown = shown.encode("utf-8", "replace").decode()
+    return Reason(field, shown, allowed, f"{field}={shown}: {allowed}" if field else allowed)
+
+
+def decode(raw: bytes) -> Event:
+    """One JSON CloudEvent, decoded and validated in one pass.
+
+    Raises
+    ------
+    InvalidEvent: with the field, the value and what was allowed.
+    """
+    try:
+        return _JSON.decode(raw)
+    except msgspec.ValidationError as error:
+        raise InvalidEvent(_explain(raw, str(error))) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidEvent(reason("", "", f"must be one JSON object: {error}")) from None
+    except RecursionError:
+        raise InvalidEvent(reason("", "", "must not be nested this deeply")) from None
+
+
+def _explain(raw: bytes, message: str) -> Reason:
+    text, _, at = message.partition(" - at `$")
+    path = at.rstrip("`").lstrip(".")
+    missing = re.search(r"missing required field `([^`]+)`", text)
+    if missing:
+        field = f"{path}.{missing[1]}" if path else missing[1]
+        return reason(field, "", "is required")
+    value: Any = None
+    try:
+        value = _ANY.decode(raw)
+        for name, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", path):
+            value = value[int(index)] if index else value[name]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, LookupError, TypeError,
+            ValueError):
+        value = ""
+    if "complainant" in path:
+        value = "(withheld)"
+    allowed = text[:1].lower() + text[1:]
+    if path == "type":
+        allowed = "allowed types: " + ", ".join(EVENT_TYPES)
+    return reason(path, value, allowed)
+
+
+def encode(event: LogEvent) -> bytes:
+    """Body of an event in the log: msgpack, times in UTC."""
+    return _PACK.encode(event)
+
+
+def decode_body(body: bytes) -> LogEvent:
+    """Inverse of `encode`."""
+    return _LOG.decode(body)
+
+
+def encode_envelope(entries: list[Entry]) -> bytes:
+    return _PACK.encode([(x.recorded_ms, x.body) for x in entries])
+
+
+def decode_envelope(data: bytes) -> list[Entry]:
+    return [Entry(recorded, body, _LOG.decode(body)) for recorded, body in _ENVELOPE.decode(data)]
+
+
+def decode_entries(data: bytes, positions: set[int]) -> list[Entry]:
+    """Only the entries at some positions of an envelope: the others are not decoded."""
+    return [Entry(recorded, body, _LOG.decode(body))
+            for n, (recorded, body) in enumerate(_ENVELOPE.decode(data)) if n in positions]

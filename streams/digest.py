@@ -1,0 +1,45 @@
+"""One hash of what is concluded, equal for equal logs on any runner and any number of shards."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+from models import iot
+from models.records import SIZE
+from models.subject import Subject
+from streams.pipeline import Shard
+
+_MODULUS = 1 << 128
+
+
+def subject_digest(subject: Subject) -> int:
+    """128-bit hash of one subject's evidence, grades, devices and open alerts.
+
+    Records are taken in the order of their identities, so that arrival does not show.
+    """
+    h = hashlib.blake2b(digest_size=16)
+    h.update(subject.key.encode("utf-8", "surrogatepass"))
+    for records in (subject.facts, subject.signals):
+        data = bytes(records)
+        rows = sorted(data[n : n + SIZE] for n in range(0, len(data), SIZE))
+        h.update(len(rows).to_bytes(4, "little") + b"".join(rows))
+    h.update(subject.path + b"|" + subject.profile)
+    # How long a department has had notice depends on when it was told: pending counts as firing.
+    alerts = sorted((a.id, a.state.replace("pending", "firing"), a.level, a.since_ms, sorted(a.evidence))
+                    for a in (subject.alerts or {}).values())
+    devices = sorted((k, iot.canonical(s)) for k, s in (subject.devices or {}).items())
+    h.update(msgspec.msgpack.encode([alerts, devices, sorted(subject.parked or {})]))
+    return int.from_bytes(h.digest(), "little")
+
+
+def total(shards: list[Shard]) -> str:
+    """Digest of all subjects: the sum of theirs, so that partitions do not show."""
+    value = 0
+    for shard in shards:
+        for subject in shard.subjects.values():
+            value += subject_digest(subject)
+        for card in shard.timeline.cards if shard.timeline and shard is shards[0] else ():
+            value += int(card.hash, 16)
+    return f"{value % _MODULUS:032x}"

@@ -1,0 +1,157 @@
+"""The embedded runner: intake, log, step and view in one process, over one SQLite file."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from models import events as e
+from models.policy import Policy, encode
+from models.policy import digest as policy_digest
+from models.scorecard import Card
+from storage.effects import AlertChanged, Effect, Reason, Rejected
+from storage.sqlite_store import Dead, SqliteStore, StoreError, secret
+from streams import checkpoint, codec, digest
+from streams.intake import Intake
+from streams.pipeline import Entry, Shard
+
+DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
+
+
+class Embedded:
+    """Owner of one store: the only thing that appends to its log.
+
+    Parameters
+    ----------
+    folder
+        The store; None keeps everything in memory.
+    policy
+        The policy to run under; None = the one the log ends with. A new one enters the log.
+    oldest, ahead_max_s
+        Bounds of an event's time, see `Intake`.
+    envelope_events, checkpoint_events
+        Events per transaction; events between two checkpoints (at least as many as subjects).
+
+    Raises
+    ------
+    StoreError: the store is locked, of another version, or empty and no policy was given.
+    """
+
+    def __init__(self, folder: Path | None, policy: Policy | None, *,
+                 oldest: dt.date = dt.date(1990, 1, 1), ahead_max_s: int = 300,
+                 envelope_events: int = 500, checkpoint_events: int = 1_000_000) -> None:
+        self.store = SqliteStore(folder, write=True)
+        self.envelope_events = envelope_events
+        self.checkpoint_events = checkpoint_events
+        self.opened: dict[str, int] = {}
+        """Alerts opened since the start, by rule."""
+        self.reviews_opened = 0
+        self.refused = 0
+        """Events that intake refused since the start."""
+        self._listeners: list[Callable[[list[Effect]], None]] = []
+        self.shard, self.offset = restore(self.store)
+        self._since_checkpoint = 0
+        document = encode(policy) if policy else ""
+        in_force = self.shard.timeline.last.hash if self.shard.timeline else ""
+        if policy is not None and policy_digest(document) != in_force:
+            self._renew(document, in_force)
+        elif self.shard.timeline is None:
+            raise StoreError(f"--store {folder}: the log is empty and no policy was given")
+        assert self.shard.timeline is not None
+        key = secret(folder) if folder else b"in memory: never written"
+        oldest_ms = (oldest - dt.date(1970, 1, 1)).days * DAY_MS
+        self.intake = Intake(self.shard.timeline.last, key, oldest_ms, ahead_max_s * 1000)
+
+    def _renew(self, document: str, in_force: str) -> None:
+        if in_force:
+            new, old = Card(codec_policy(document), 0).item_ids, self.card.item_ids
+            if new[: len(old)] != old:
+                raise StoreError("policy: the items catalogue may only grow at its end; "
+                                 f"the log knows {old[-1]} as its last item")
+        event = e.PolicyChanged(document, policy_digest(document))
+        self.append([Entry(self.shard.clock_ms, codec.encode(event), event)], [])
+
+    @property
+    def card(self) -> Card:
+        assert self.shard.timeline is not None
+        return self.shard.timeline.last
+
+    # --------------------------------------------------------------------------------- appending
+
+    def append(self, entries: Sequence[Entry], raws: Sequence[bytes],
+               dead: Sequence[Dead] = ()) -> list[Effect]:
+        """Step over one envelope and commit it with its effects; durable when this returns.
+
+        Raises
+        ------
+        Anything the store raises. The state is then ahead of the log: the process must end, and a
+        restart folds the log again.
+        """
+        effects: list[Effect] = []
+        if entries:
+            self.offset += 1
+            effects = self.shard.step(entries)
+        letters = {x.position: self.intake.scrub(raws[x.position]) for x in effects
+                   if isinstance(x, Rejected) and x.position >= 0}
+        names = ["" if isinstance(x.event, e.Tick | e.PolicyChanged) else x.event.subject
+                 for x in entries]
+        self.store.commit(self.offset, entries[-1].recorded_ms if entries else 0, names,
+                          codec.encode_envelope(list(entries)), effects, letters, dead)
+        self.refused += len(dead)
+        for effect in effects:
+            if isinstance(effect, AlertChanged) and not effect.was:
+                self.opened[effect.rule] = self.opened.get(effect.rule, 0) + 1
+                self.reviews_opened += effect.rule == "grade-gap"
+        self._since_checkpoint += len(entries)
+        if self._since_checkpoint >= max(self.checkpoint_events, len(self.shard.subjects)):
+            self.checkpoint()
+        return effects
+
+    def tick(self, now_ms: int) -> list[Effect]:
+        """Let time pass up to a moment; nothing happens if the log is already there."""
+        if now_ms <= self.shard.clock_ms:
+            return []
+        event = e.Tick()
+        return self.append([Entry(now_ms, codec.encode(event), event)], [b""])
+
+    def checkpoint(self) -> None:
+        """Write the state, stamped with the offset it has applied."""
+        self.store.save_checkpoint(self.offset, checkpoint.dump(self.shard))
+        self._since_checkpoint = 0
+
+    def digest(self) -> str:
+        return digest.total([self.shard])
+
+    def close(self, *, checkpoint: bool = True) -> None:
+        if checkpoint and self._since_checkpoint:
+            self.checkpoint()
+        self.store.close()
+
+    def dead(self, raw: bytes, reason: Reason, origin: str, now_ms: int) -> Dead:
+        """A dead letter for bytes that intake refused."""
+        return Dead(now_ms, origin, reason, self.intake.scrub(raw))
+
+
+def codec_policy(document: str) -> Policy:
+    from models.policy import decode
+
+    return decode(document)
+
+
+def restore(store: SqliteStore) -> tuple[Shard, int]:
+    """State of a store: its checkpoint, then the log after it."""
+    offset, parts = store.load_checkpoint()
+    shard = checkpoint.load(parts) if offset else Shard()
+    for offset, body in store.read(offset):
+        shard.step(codec.decode_envelope(body))
+    return shard, offset
+
+
+def replay(store: SqliteStore) -> Shard:
+    """The state folded again from the log alone, whatever the checkpoint says."""
+    shard = Shard()
+    for _, body in store.read(0):
+        shard.step(codec.decode_envelope(body))
+    return shard

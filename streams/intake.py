@@ -1,0 +1,140 @@
+"""Intake: from raw bytes to what may enter the log, or to a reason why not.
+
+Checks what the types cannot say (codes, catalogue, dates), and reduces a complainant to a keyed
+hash before anything is written anywhere, dead letters included.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import re
+
+import msgspec
+
+from models import events as e
+from models import iot, uscc
+from models.scorecard import Card
+from streams.codec import InvalidEvent, decode, encode, reason
+from storage.effects import Reason
+
+_COMPLAINANT = re.compile(
+    rb'("complainant"\s*:\s*)("(?:[^"\\]|\\.)*"?|[^,}\]\s]+)', re.DOTALL)
+_MUST_HAVE_GRADE = "is required when decision is adjust"
+KNOWN_MAX = 2_000_000
+"""Subject codes remembered as valid."""
+
+
+class Intake:
+    """Checks events against one policy.
+
+    Parameters
+    ----------
+    card
+        The policy in force: scheme of subjects, catalogue.
+    secret
+        Key of the complainants' hash; whoever has it can tell whether two complaints have one
+        author, nobody can tell who that is.
+    oldest_ms, ahead_max_ms
+        An event must have happened after the first, and not further than the second in the future.
+    """
+
+    def __init__(self, card: Card, secret: bytes, oldest_ms: int, ahead_max_ms: int) -> None:
+        self.card = card
+        self._secret = secret[:64]
+        self._oldest_ms = oldest_ms
+        self._ahead_max_ms = ahead_max_ms
+        self._known: set[str] = set()
+
+    def accept(self, raw: bytes, now_ms: int) -> tuple[e.Event, bytes, int]:
+        """The event, its body for the log, and its time [epoch ms].
+
+        Raises
+        ------
+        InvalidEvent: with the field, the value and what was allowed.
+        """
+        event = decode(raw)
+        if not (event.id.isprintable() and event.source.isprintable()):
+            bad = "id" if not event.id.isprintable() else "source"
+            raise InvalidEvent(reason(bad, getattr(event, bad),
+                                      "must not hold control characters"))
+        subject = event.subject
+        if subject not in self._known:
+            self._check_subject(subject)
+        time_ms = round(event.time.timestamp() * 1000)
+        if not self._oldest_ms <= time_ms <= now_ms + self._ahead_max_ms:
+            low = dt.datetime.fromtimestamp(self._oldest_ms / 1000, dt.UTC).date()
+            raise InvalidEvent(reason(
+                "time", event.time.isoformat(),
+                f"must be from {low} to {self._ahead_max_ms // 1000} s after the present"))
+        event = self._check_data(event)
+        return event, encode(event), time_ms
+
+    def _check_subject(self, subject: str) -> None:
+        if self.card.policy.subject_scheme == "uscc":
+            wrong = uscc.check(subject)
+            if wrong:
+                raise InvalidEvent(reason("subject", subject, wrong))
+        elif not subject.isprintable() or subject != subject.strip():
+            raise InvalidEvent(reason("subject", subject, "must be printable, without outer spaces"))
+        if len(self._known) >= KNOWN_MAX:
+            self._known.clear()
+        self._known.add(subject)
+
+    def _check_data(self, event: e.Event) -> e.Event:
+        data = event.data
+        item = getattr(data, "item", None)
+        if item is not None and item not in self.card.item_codes:
+            ids = self.card.item_ids[1:]
+            raise InvalidEvent(reason("data.item", item,
+                                      f"must be an item of the catalogue, {ids[0]} to {ids[-1]}"))
+        if item == "public" and not isinstance(data, e.AssignedGrade):
+            raise InvalidEvent(reason("data.item", item, "only a grade can be public"))
+        match data:
+            case e.Complaint(complainant=str(who)):
+                hidden = msgspec.structs.replace(data, complainant=self._pseudonym(who.encode()))
+                return msgspec.structs.replace(event, data=hidden)
+            case e.Penalty(decided_on=day) | e.ActDecided(decided_on=day):
+                latest = event.time.date() + dt.timedelta(days=1)
+                if day > latest:
+                    raise InvalidEvent(reason("data.decided_on", day.isoformat(),
+                                              f"must not lie after the event's time, {latest}"))
+            case e.Readings():
+                return self._check_readings(event, data)
+            case e.ReviewAnswer():
+                if data.department not in self.card.department_codes:
+                    raise InvalidEvent(reason("data.department", data.department,
+                                              "must be a department of the catalogue"))
+                if data.decision == "adjust" and data.grade is None:
+                    raise InvalidEvent(reason("data.grade", "", _MUST_HAVE_GRADE))
+            case _:
+                pass
+        return event
+
+    def _check_readings(self, event: e.Event, data: e.Readings) -> e.Event:
+        made = []
+        for n, series in enumerate(data.series):
+            wrong = iot.check(series)
+            if wrong:
+                field = f"data.series[{n}]"
+                raise InvalidEvent(Reason(field, "", wrong, f"{field}: {wrong}"))
+            made.append(iot.canonical_series(series))
+        return msgspec.structs.replace(event, data=msgspec.structs.replace(data, series=made))
+
+    def _pseudonym(self, who: bytes) -> str:
+        return "h:" + hashlib.blake2b(who, key=self._secret, digest_size=12).hexdigest()
+
+    def scrub(self, raw: bytes) -> bytes:
+        """Raw bytes for a dead letter, with any complainant replaced by the hash."""
+        try:
+            value = msgspec.json.decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            value = None
+        if isinstance(value, dict) and isinstance(value.get("data"), dict):
+            # Also catches a key or a value that is written with escapes.
+            if "complainant" in value["data"]:
+                who = msgspec.json.encode(value["data"]["complainant"])
+                value["data"]["complainant"] = self._pseudonym(who)
+                return msgspec.json.encode(value)
+        return _COMPLAINANT.sub(
+            lambda m: m[1] + b'"' + self._pseudonym(m[2]).encode() + b'"', raw)

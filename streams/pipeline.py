@@ -1,0 +1,682 @@
+"""The step: one shard's state, and what one event does to it. Pure, like all of the core.
+
+`Shard.step` is the only way in. Most events of quiet subjects need no more than a record, a bound
+and a timer; whatever can move a grade or touches a subject with open alerts is assessed in full
+(`_assess`), always from the facts. Every short cut is checked against that by a property test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import xxhash
+
+from alerts import lifecycle, rules
+from models import events as e
+from models import iot
+from models import records as r
+from models.calendar import add_months
+from models.gap import extremes
+from models.grade import letter, walk
+from models.identity import Identities, seal
+from models.ledger import DAY_MS, FOREVER, Segment, fits, resolve, segments
+from models.policy import INDICATORS, decode
+from models.score import of_item
+from models.scorecard import UNGRADED, Card, Timeline
+from models.subject import Profile, Subject
+from storage.effects import (
+    AlertChanged,
+    Effect,
+    Evidence,
+    Reason,
+    Rejected,
+    ReviewChanged,
+    SubjectChanged,
+)
+
+HOUR_MS = 3_600_000
+_I = {name: n for n, name in enumerate(INDICATORS)}
+_SIGNALS = frozenset({r.COMPLAINT, r.COMPLAINT_CLOSED})
+_DUE = {r.COMMITMENT: "commitment_overdue", r.ORDERED: "rectification_overdue",
+        r.PENALTY: "penalty_unperformed"}
+_SETTLES = frozenset({r.PERFORMED, r.FULFILLED, r.BREACHED, r.RECTIFIED, r.NOT_RECTIFIED})
+_HARMLESS = frozenset({r.PUBLISHED, r.PERFORMED, r.RECTIFIED, r.REPAIR_APPLIED, r.REPAIR_REJECTED,
+                       r.DECLARED})
+_REVOKES = frozenset({r.PENALTY_REVOKED, r.LIST_REVOKED, r.OBJECTION_UPHELD})
+_PEOPLE = frozenset(r.ALERT_ACTS) | {r.ANSWERED}
+
+
+class Entry(NamedTuple):
+    """One event of an envelope: when the log took it, its encoded body, the decoded event."""
+
+    recorded_ms: int
+    body: bytes
+    event: e.LogEvent
+
+
+class Counts:
+    """How many events a shard has taken in, by fate."""
+
+    __slots__ = ("accepted", "conflicts", "duplicates", "readings", "rejected")
+
+    def __init__(self) -> None:
+        self.accepted = self.duplicates = self.conflicts = self.rejected = self.readings = 0
+
+
+class Shard:
+    """State of the subjects of one partition, and the fold over its log."""
+
+    def __init__(self) -> None:
+        self.subjects: dict[str, Subject] = {}
+        self.sources: dict[str, int] = {}
+        self.identities = Identities()
+        self.wheel: dict[int, list[Subject]] = {}
+        self.hours: dict[int, list[Subject]] = {}
+        """Subjects whose devices must be looked at in that hour."""
+        self.hour = 0
+        self.timeline: Timeline | None = None
+        self.clock_ms = 0
+        self.day = 0
+        self.counts = Counts()
+        self._effects: list[Effect] = []
+
+    # ------------------------------------------------------------------------------------- step
+
+    def step(self, envelope: Sequence[Entry]) -> list[Effect]:
+        """Fold one envelope and return what follows from it.
+
+        Raises
+        ------
+        AssertionError: an event before any policy, or a broken invariant. That is a bug.
+        """
+        self._effects = effects = []
+        known: dict[int, int] = {}
+        names = [("", "") if isinstance(x.event, e.Tick | e.PolicyChanged)
+                 else (x.event.source, x.event.id) for x in envelope]
+        keys = seal([r.identity(*n) for n in names])
+        bodies = seal([xxhash.xxh3_64_intdigest(x.body) for x in envelope])
+        held = self.identities.get(keys).tolist()
+        accepted: list[int] = []
+        key_list, body_list = keys.tolist(), bodies.tolist()
+        for n, entry in enumerate(envelope):
+            event = entry.event
+            if isinstance(event, e.Tick):
+                self._advance(entry.recorded_ms)
+                continue
+            if isinstance(event, e.PolicyChanged):
+                self._advance(entry.recorded_ms)
+                self._change_policy(event)
+                continue
+            self._advance(entry.recorded_ms)
+            key, body = key_list[n], body_list[n]
+            before = held[n] or known.get(key, 0)
+            if before:
+                if before == body:
+                    self.counts.duplicates += 1
+                else:
+                    self.counts.conflicts += 1
+                    self._reject(event, n, Reason(
+                        "id", event.id, "an id not used before by this source",
+                        f"id={event.id}: source {event.source} has sent another event under it; "
+                        "the first stands"))
+                continue
+            reason = self._take(event, key)
+            if reason is None:
+                known[key] = body
+                accepted.append(n)
+                self.counts.accepted += 1
+            else:
+                self._reject(event, n, reason)
+        if accepted:
+            self.identities.put(keys[accepted], bodies[accepted])
+        self._effects = []
+        return effects
+
+    def _reject(self, event: e.Event, position: int, reason: Reason) -> None:
+        self.counts.rejected += 1
+        self._effects.append(Rejected(event.source, event.id, event.type, event.subject, reason,
+                                      self.clock_ms, position))
+
+    # ------------------------------------------------------------------------------------- time
+
+    def _advance(self, recorded_ms: int) -> None:
+        """Let time pass up to a moment, firing what falls due, hour by hour and day by day."""
+        if recorded_ms <= self.clock_ms:
+            return
+        if self.timeline is None:
+            self.clock_ms = recorded_ms
+            return
+        offset = self.timeline.last.offset_ms
+        today = (recorded_ms + offset) // DAY_MS
+        hour = recorded_ms // HOUR_MS
+        if self.day == 0:
+            self.day = today
+        while self.day < today:
+            due = min((d for d in self.wheel if d <= today), default=0)
+            if not due:
+                break
+            self._run_hours((due * DAY_MS - offset) // HOUR_MS)
+            self.day = max(self.day, due)
+            self.clock_ms = max(self.clock_ms, due * DAY_MS - offset)
+            for subject in sorted(self.wheel.pop(due), key=lambda s: s.key):
+                if subject.due == due:
+                    subject.due = 0
+                    self._fall_due(subject)
+        self._run_hours(hour)
+        self.day = today
+        self.clock_ms = recorded_ms
+
+    def _run_hours(self, hour: int) -> None:
+        if hour <= self.hour:
+            return
+        assert self.timeline is not None
+        self.hour = hour
+        while due := [h for h in self.hours if h <= hour]:
+            at = min(due)
+            self.clock_ms = max(self.clock_ms, at * HOUR_MS)
+            self.day = max(self.day, (self.clock_ms + self.timeline.last.offset_ms) // DAY_MS)
+            for subject in sorted(self.hours.pop(at), key=lambda s: s.key):
+                self._assess(subject, None)
+                self.watch(subject)
+
+    def _schedule(self, subject: Subject, day: int) -> None:
+        """Look at a subject again on `day`, or earlier if it already stands in the wheel."""
+        if day < FOREVER and (not subject.due or day < subject.due):
+            subject.due = day
+            self.wheel.setdefault(day, []).append(subject)
+
+    def _fall_due(self, subject: Subject) -> None:
+        """A timer fired. Most fire for matters settled meanwhile: look closer only if need be."""
+        change = subject.change_day or FOREVER
+        if subject.alerts or subject.parked or change <= self.day:
+            self._assess(subject, None)
+            return
+        nearest = self._matters(subject)
+        if nearest <= self.day:
+            self._assess(subject, None)
+        else:
+            self._schedule(subject, min(nearest, change))
+
+    def _matters(self, subject: Subject) -> int:
+        """Earliest day on which an unsettled matter of a quiet subject needs a look."""
+        card = self._card
+        policy = card.policy.rules
+        publication = policy.publication_overdue
+        settled: set[int] = set()
+        published: set[int] = set()
+        open_: list[tuple[int, int, bool]] = []
+        nearest = FOREVER
+        for key, of, time, day1, day2, _, _, kind, variant in r.RECORD.iter_unpack(subject.facts):
+            if kind == r.PUBLISHED:
+                published.add(of)
+            elif kind in _SETTLES:
+                settled.add(of)
+            elif kind == r.OBJECTION_RAISED:
+                nearest = 0
+            else:
+                if day1 and kind in _DUE:
+                    rule = getattr(policy, _DUE[kind])
+                    if rule.enabled:
+                        open_.append((key, day1 - rule.warn, False))
+                if publication.enabled and (
+                        kind == r.ACT or kind == r.INSPECTION or (kind == r.PENALTY and variant)):
+                    decided = day2 or (time + card.offset_ms) // DAY_MS
+                    open_.append((key, card.workday(decided, publication.warn_workdays), True))
+        for key, day, publishing in open_:
+            if day < nearest and key not in (published if publishing else settled):
+                nearest = day
+        return nearest
+
+    # ------------------------------------------------------------------------------------ events
+
+    @property
+    def _card(self) -> Card:
+        assert self.timeline is not None, "an event before any policy"
+        return self.timeline.last
+
+    def _take(self, event: e.Event, key: int) -> Reason | None:
+        """Fold one new event; a reason when it cannot be taken."""
+        card = self._card
+        subject = self.subjects.get(event.subject)
+        time_ms = round(event.time.timestamp() * 1000)
+        if isinstance(event, e.IotReadings):
+            if subject is None:
+                subject = self._add(event.subject)
+            return self._readings(subject, event, key)
+        row = card.reducer.row(event, key, time_ms)
+        kind = row[7]
+        target: r.Row | None = None
+        if kind in r.MODIFIERS:
+            if subject is not None:
+                target = r.find(subject.facts, row[1]) or r.find(subject.signals, row[1])
+            if target is not None and not fits(kind, target[7]):
+                allowed = " or ".join(sorted(r.TYPE_NAMES[t] for t in r.TARGETS[kind]))
+                got = r.TYPE_NAMES[target[7]]
+                return Reason("data.of", got, allowed,
+                              f"data.of names a {got} event; allowed: {allowed}")
+        if subject is None:
+            subject = self._add(event.subject)
+        if kind == r.REGISTERED:
+            assert isinstance(event, e.SubjectRegistered)
+            self._register(subject, Profile.of(time_ms, key, event.data))
+            return None
+        self._append(subject, event, row, target)
+        self._judge(subject, event, row, target)
+        return None
+
+    def _add(self, key: str) -> Subject:
+        subject = self.subjects[key] = Subject(key)
+        return subject
+
+    def _append(self, subject: Subject, event: e.Event, row: r.Row,
+                target: r.Row | None) -> None:
+        kind = row[7]
+        source = self.sources.setdefault(event.source, len(self.sources))
+        # A modifier lies beside its target, so that they are always resolved together.
+        signal = (kind in _SIGNALS or (kind == r.ALARM and not row[8] & 4)
+                  or (target is not None and target[7] in _SIGNALS)
+                  or (target is not None and target[7] == r.ALARM and not target[8] & 4))
+        line = f"{source} {event.id}\n".encode()
+        if signal:
+            subject.signals += r.RECORD.pack(*row)
+            subject.signal_refs += line
+        else:
+            subject.facts += r.RECORD.pack(*row)
+            subject.fact_refs += line
+
+    def _judge(self, subject: Subject, event: e.Event, row: r.Row, target: r.Row | None) -> None:
+        """Decide how much of the subject must be looked at after a record was added."""
+        card = self._card
+        key, _, time_ms, day1, day2, _, item, kind, variant = row
+        day = (time_ms + card.offset_ms) // DAY_MS
+        if kind in r.MODIFIERS and target is None:
+            subject.parked = {**(subject.parked or {}), key: self.day + card.policy.limits.park_d}
+            self._schedule(subject, subject.parked[key])
+            return
+        if subject.parked:
+            self._unpark(subject, key, kind, variant)
+            self._assess(subject, 0)
+            return
+        if subject.alerts is not None or kind in _PEOPLE:
+            self._assess(subject, self._from(row, day, target), event)
+            return
+        if self._is_quiet(subject, row, day, target):
+            return
+        self._assess(subject, self._from(row, day, target), event)
+
+    @staticmethod
+    def _from(row: r.Row, day: int, target: r.Row | None) -> int | None:
+        """First day from which a record may change a path; None = it can change none."""
+        kind = row[7]
+        if kind in _REVOKES or kind == r.OBJECTION_UPHELD:
+            return 0
+        if kind in _SIGNALS or kind in _PEOPLE - {r.ANSWERED} or kind in _HARMLESS:
+            return None
+        if kind == r.ALARM and not row[8] & 4:
+            return None
+        if kind in (r.COMMITMENT, r.ORDERED, r.ACT, r.OBJECTION_RAISED, r.OBJECTION_REJECTED,
+                    r.INTERVIEW, r.ASSIGNED, r.WITHDRAWN, r.CANCELLED, r.ANSWERED):
+            return None
+        return day
+
+    def _is_quiet(self, subject: Subject, row: r.Row, day: int, target: r.Row | None) -> bool:
+        """Whether a subject without open alerts stays as it is but for a timer (then set)."""
+        card = self._card
+        policy = card.policy.rules
+        _, _, _, day1, day2, _, item, kind, variant = row
+        if kind in _HARMLESS:
+            return True
+        if kind == r.ACT:
+            if not policy.publication_overdue.enabled:
+                return not self._is_listed(subject)
+            warn = card.workday(day2, policy.publication_overdue.warn_workdays)
+            if warn > self.day and not self._is_listed(subject):
+                self._schedule(subject, warn)
+                return True
+            return False
+        if kind == r.COMMITMENT:
+            warn = day1 - policy.commitment_overdue.warn
+            if warn > self.day and day1 >= self.day and not self._is_listed(subject):
+                self._schedule(subject, warn)
+                return True
+            return False
+        if kind == r.ORDERED:
+            warn = day1 - policy.rectification_overdue.warn
+            if warn > self.day:
+                self._schedule(subject, warn)
+                return True
+            return False
+        if kind == r.COMPLAINT:
+            return self._may_lose(subject, _I["tip" if variant & 4 else "complaint"],
+                                  variant & 3, day)
+        if kind == r.COMPLAINT_CLOSED:
+            assert target is not None
+            if variant > 1:
+                return True
+            name = "complaint_upheld" if variant == 0 else "complaint_mediated"
+            return self._may_lose(subject, _I[name], target[8] & 3, day)
+        if kind == r.ALARM and not variant & 4:
+            return self._may_lose(subject, _I["iot_alarm"], variant & 3, day)
+        if kind == r.INTERVIEW:
+            return not variant or self._may_lose(subject, _I["interview"], 0, day)
+        if kind == r.INSPECTION and variant & 7 == 0:
+            return self._stays_a(subject, item, day, _I["inspection_pass"], published=True)
+        if kind == r.FULFILLED:
+            assert target is not None
+            return self._stays_a(subject, target[6], day, _I["commitment_fulfilled"])
+        return False
+
+    def _is_listed(self, subject: Subject) -> bool:
+        return any(row[7] == r.LISTED for row in r.RECORD.iter_unpack(subject.facts))
+
+    def _stays_a(self, subject: Subject, item: int, day: int, indicator: int,
+                 published: bool = False) -> bool:
+        """Good evidence about what already stands at A cannot move it; only its end may."""
+        for code in (item, r.WHOLE_SUBJECT):
+            since, grade = subject.last_step(code)
+            if grade != 0 or since > day:
+                return False
+        card = self._card
+        rule = card.policy.rules.publication_overdue
+        if published and rule.enabled:
+            warn = card.workday(day, rule.warn_workdays)
+            if warn <= self.day:
+                return False
+            self._schedule(subject, warn)
+        stop = add_months(day, card.indicators[indicator].max_months)
+        change = subject.change_day
+        subject.change_day = min(change, stop) if change else stop
+        self._schedule(subject, subject.change_day)
+        return True
+
+    def _may_lose(self, subject: Subject, indicator: int, step: int, day: int) -> bool:
+        """Whether points lost lately, this record's included, surely stay below a plunge.
+
+        Sums over two buckets of 30 days bound the sum over any window of 30 days or less.
+        """
+        card = self._card
+        rule = card.policy.rules.score_plunge
+        if not rule.enabled:
+            return True
+        lost = -min(0, card.points[subject.group][indicator][step][0])
+        bucket = day // 30
+        at, before, now = subject.fall
+        if bucket == at:
+            now += lost
+        elif bucket == at + 1:
+            at, before, now = bucket, now, lost
+        elif bucket > at:
+            at, before, now = bucket, 0, lost
+        else:
+            before += lost
+        subject.fall = (at, before, now)
+        return before + now < 1000 * rule.fall_points
+
+    def _unpark(self, subject: Subject, key: int, kind: int, variant: int) -> None:
+        """A record arrived: bring waiting modifiers of a signal over to the signals."""
+        if not (kind in _SIGNALS or (kind == r.ALARM and not variant & 4)):
+            return
+        moved = [row for row in r.RECORD.iter_unpack(subject.facts)
+                 if row[1] == key and row[7] in r.MODIFIERS]
+        for row in moved:
+            line = _cut(subject, row[0])
+            subject.signals += r.RECORD.pack(*row)
+            subject.signal_refs += line
+
+    # ------------------------------------------------------------------------------------ assess
+
+    def _register(self, subject: Subject, profile: Profile) -> None:
+        group = subject.group
+        if not subject.register(profile):
+            return
+        if subject.group != group and (subject.facts or subject.signals):
+            subject.fall = (1 << 20, 1 << 40, 0)
+            self._assess(subject, 0)
+        self._show(subject, [])
+
+    def _assess(self, subject: Subject, start: int | None, event: e.Event | None = None) -> None:
+        """Assess one subject in full: paths from `start` on, then its alerts and its timers."""
+        card, day = self._card, self.day
+        if subject.change_day and subject.change_day <= day:
+            start = subject.change_day if start is None else min(start, subject.change_day)
+        facts = resolve(subject.facts, card.offset_ms)
+        signals = resolve(subject.signals, card.offset_ms)
+        if subject.parked:
+            self._expire(subject, {f.key for f in facts.orphans} | {f.key for f in signals.orphans})
+            facts = resolve(subject.facts, card.offset_ms)
+            signals = resolve(subject.signals, card.offset_ms)
+        cancelled = [f.day for f in facts.by_key.values() if f.type == r.CANCELLED]
+        subject.cancelled_day = min(cancelled, default=0)
+        public = segments(facts.by_key.values(), card, public=True)
+        changes: list[tuple[int, int, int, int]] = []
+        if start is not None:
+            changes = self._walk(subject, list(facts.by_key.values()), public, start)
+        internal = segments(facts.by_key.values(), card, public=False)
+        internal += segments(signals.by_key.values(), card, public=False)
+        view = rules.View(subject, facts, signals, public, internal, card, day, self.clock_ms)
+        subject.fall = (day // 30, 0, rules.lost_lately(view))
+        outcome = lifecycle.advance(subject.alerts, rules.conditions(view), facts.acts,
+                                    subject.key, card, day, self.clock_ms)
+        opened = len([a for a in (subject.alerts or {}).values() if a.state in lifecycle.OPEN])
+        subject.alerts = outcome.held
+        for transition in outcome.transitions:
+            self._effects.append(self._alert(subject, view, transition, event))
+        reviewed = any(t.alert.rule == "grade-gap" for t in outcome.transitions)
+        if reviewed or isinstance(event, e.ReviewAnswered):
+            self._review(subject, view)
+        now = len([a for a in (subject.alerts or {}).values() if a.state in lifecycle.OPEN])
+        if changes or reviewed or now != opened:
+            self._show(subject, changes, view)
+        later = [*view.later, *outcome.later]
+        if subject.change_day:
+            later.append(subject.change_day)
+        if subject.parked:
+            later.extend(subject.parked.values())
+        future = min((d for d in later if d > day), default=FOREVER)
+        # The earliest timer is kept: a look too many is harmless, a look too few is not.
+        self._schedule(subject, future)
+
+    def _walk(self, subject: Subject, facts: list[object], public: list[Segment],
+              start: int) -> list[tuple[int, int, int, int]]:
+        """Rewrite the grade paths from `start` on; returns (item, from, to, day) changes."""
+        assert self.timeline is not None
+        items = {s.item for s in public if s.item} | set(subject.graded_items())
+        items.add(r.WHOLE_SUBJECT)
+        changes = []
+        next_days = []
+        spans = self.timeline.spans(min(start, self.day), self.day)
+        for item in sorted(items):
+            before = subject.grade_at(item, self.day)
+            grade = subject.grade_at(item, start - 1)
+            steps: list[tuple[int, int]] = []
+            for n, (card, first, last) in enumerate(spans):
+                known = public if card is self.timeline.last else segments(
+                    facts, card, public=True)  # type: ignore[arg-type]
+                walked = walk(of_item(known, item), card, subject.group, grade, first, last)
+                steps += walked.steps
+                if steps:
+                    grade = steps[-1][1]
+                if n + 1 == len(spans) and walked.next_day:
+                    next_days.append(walked.next_day)
+            if subject.rewrite(item, start, steps):
+                after = subject.grade_at(item, self.day)
+                if after != before:
+                    changes.append((item, before, after, steps[-1][0] if steps else start))
+        subject.change_day = min(next_days, default=0)
+        return changes
+
+    def _expire(self, subject: Subject, orphans: set[int]) -> None:
+        """Free modifiers that have met their target; drop those that waited too long."""
+        assert subject.parked is not None
+        left = {}
+        for key, until in subject.parked.items():
+            if key not in orphans:
+                continue
+            if until > self.day:
+                left[key] = until
+                continue
+            row = r.find(subject.facts, key) or r.find(subject.signals, key)
+            assert row is not None
+            source, id = self._named(subject, [key])[0]
+            _cut(subject, key)
+            self.counts.rejected += 1
+            days = self._card.policy.limits.park_d
+            self._effects.append(Rejected(
+                source, id, r.TYPE_NAMES[row[7]], subject.key,
+                Reason("data.of", "", f"an event that arrives within {days} days",
+                       f"data.of: the event it names did not arrive within {days} days"),
+                self.clock_ms, -1))
+        subject.parked = left or None
+
+    # ------------------------------------------------------------------------------------ effects
+
+    def _named(self, subject: Subject, keys: Sequence[int]) -> list[tuple[str, str]]:
+        refs = subject.refs(set(keys))
+        names = list(self.sources)
+        return [(names[refs[k][0]], refs[k][1]) for k in keys if k in refs]
+
+    def _alert(self, subject: Subject, view: rules.View, t: lifecycle.Transition,
+               event: e.Event | None) -> AlertChanged:
+        card, alert = self._card, t.alert
+        evidence = []
+        refs = subject.refs(set(alert.evidence))
+        names = list(self.sources)
+        for key in alert.evidence:
+            fact = view.facts.by_key.get(key) or view.signals.by_key.get(key)
+            if fact is not None and key in refs:
+                evidence.append(Evidence(names[refs[key][0]], refs[key][1],
+                                         r.TYPE_NAMES[fact.type], fact.time))
+        items = alert.facts.get("items", "").split() or [card.item_ids[alert.item]]
+        departments = [card.department_of[card.item_codes[i]] for i in items if i != "public"]
+        if not departments:
+            departments = [card.department_of[i] for i in view.grades.items if i]
+        actor = note = ""
+        if event is not None and isinstance(event.data, e.AlertAct) and t.reason == "act":
+            actor, note = event.data.actor, event.data.note or ""
+        return AlertChanged(
+            alert.id, alert.rule, alert.level, alert.state, t.was, t.reason, subject.key,
+            card.item_ids[alert.item], alert.since_ms, alert.opened_ms, alert.updated_ms,
+            alert.silenced_until_ms, list(dict.fromkeys(departments)), items, alert.facts,
+            evidence, card.weights, card.hash, actor, note)
+
+    def _review(self, subject: Subject, view: rules.View) -> None:
+        held = rules.review(view)
+        if held is None:
+            return
+        card = self._card
+        gap = rules.alert_id("grade-gap", subject.key, r.WHOLE_SUBJECT, int(held.id[-8:], 16))
+        alert = (subject.alerts or {}).get(gap)
+
+        def named(item: int) -> dict[str, object]:
+            g = held.grades.get(item)
+            return {"item": card.item_ids[item], "department": card.department_of[item],
+                    "grade": letter(g.grade) if g else "ungraded",
+                    "grade_source": g.source if g else ""}
+
+        answers: list[dict[str, object]] = [
+            {"department": card.department_names[f.extra], "time_ms": f.time,
+             "decision": "adjust" if f.variant & 8 else "keep",
+             "grade": r.GRADES[f.variant & 7] if f.variant & 7 != r.NO_GRADE else None}
+            for f in held.answers]
+        self._effects.append(ReviewChanged(
+            held.id, subject.key, held.open, alert.opened_ms if alert else self.clock_ms,
+            held.start, held.due, held.ended, held.levels,
+            named(held.highest) if held.open else {}, named(held.lowest) if held.open else {},
+            [named(i) for i in held.items], held.departments, answers, self.clock_ms))
+
+    def _show(self, subject: Subject, changes: list[tuple[int, int, int, int]],
+              view: rules.View | None = None) -> None:
+        card = self._card
+        profile = subject.registration()
+        public = subject.grade_at(r.WHOLE_SUBJECT, self.day)
+        lowest, gap = public, 0
+        if view is not None:
+            vector = view.grades.vector(self.day)
+            if vector:
+                high, low = extremes(vector)
+                lowest, gap = vector[low].grade, vector[low].grade - vector[high].grade
+            whole = vector.get(r.WHOLE_SUBJECT)
+            public = whole.grade if whole else UNGRADED
+        alerts = subject.alerts or {}
+        self._effects.append(SubjectChanged(
+            subject.key, profile.name if profile else "", profile.kind if profile else "",
+            profile.district if profile else "", profile.industry if profile else "",
+            profile.size if profile else "", letter(public), letter(lowest), gap,
+            sum(a.state in lifecycle.OPEN for a in alerts.values()),
+            [{"item": card.item_ids[i], "from": letter(a), "to": letter(b), "since": d}
+             for i, a, b, d in changes], self.clock_ms))
+
+    # -------------------------------------------------------------------------------- the others
+
+    def _readings(self, subject: Subject, event: e.IotReadings, key: int) -> Reason | None:
+        card = self._card
+        item = card.item_codes[event.data.item]
+        horizon = card.policy.rules.iot.horizon_h * HOUR_MS
+        devices = subject.devices if subject.devices is not None else {}
+        alarming = False
+        for series in event.data.series:
+            at = (item, series.device, series.metric)
+            spec = card.devices.get((series.class_, series.metric))
+            state = iot.observe(devices.get(at), series, spec, key, horizon)
+            devices[at] = state
+            self.counts.readings += len(series.t) // 8 if isinstance(series.t, bytes) else len(
+                series.t)
+            if not alarming and iot.findings(state, spec, self.clock_ms,
+                                             card.policy.rules.iot.silent_intervals):
+                alarming = True
+        subject.devices = devices
+        if alarming or subject.alerts:
+            self._assess(subject, None)
+        self.watch(subject)
+        return None
+
+    def watch(self, subject: Subject) -> None:
+        """Stand in the wheel of hours for the first silence, or hourly while a device alarms."""
+        card = self._card
+        rule = card.policy.rules.iot
+        if not subject.devices or not rule.enabled:
+            return
+        if any(a.rule.startswith("iot-") for a in (subject.alerts or {}).values()):
+            hour = self.clock_ms // HOUR_MS + 1
+        else:
+            due = [iot.due_ms(s, card.devices.get((s.class_, s.metric)), rule.silent_intervals)
+                   for s in subject.devices.values()]
+            first = min((d for d in due if d), default=0)
+            if not first:
+                return
+            hour = max(first // HOUR_MS + 1, self.clock_ms // HOUR_MS + 1)
+        bucket = self.hours.setdefault(hour, [])
+        if subject not in bucket:
+            bucket.append(subject)
+
+    def _change_policy(self, event: e.PolicyChanged) -> None:
+        card = Card(decode(event.document), self.day)
+        if self.timeline is None:
+            card.since_day = 0
+            self.timeline = Timeline(card)
+            self.day = (self.clock_ms + card.offset_ms) // DAY_MS
+            return
+        known = self.timeline.last
+        assert card.item_ids[: len(known.item_ids)] == known.item_ids, "items may only be added"
+        if card.hash == known.hash:
+            return
+        self.timeline.add(card)
+        for subject in sorted(self.subjects.values(), key=lambda s: s.key):
+            if subject.facts or subject.signals:
+                subject.fall = (1 << 20, 1 << 40, 0)
+                self._assess(subject, self.day)
+
+
+def _cut(subject: Subject, key: int) -> bytes:
+    """Take a record out of a subject; returns its reference line."""
+    for records, refs in ((subject.facts, subject.fact_refs),
+                          (subject.signals, subject.signal_refs)):
+        for n in range(len(records) // r.SIZE):
+            if int.from_bytes(records[n * r.SIZE : n * r.SIZE + 8], "little") == key:
+                lines = bytes(refs).split(b"\n")
+                line = lines.pop(n) + b"\n"
+                del records[n * r.SIZE : (n + 1) * r.SIZE]
+                refs[:] = b"\n".join(lines)
+                return line
+    raise AssertionError(f"no record {key} in {subject.key}")

@@ -1,0 +1,375 @@
+"""A service in memory for the console's tests: real decoding and deduplication, no scoring."""
+
+from __future__ import annotations
+
+import csv
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from console.service import Receipt, Rejected, Row
+from models.events import Event
+
+SUBJECT = "91500106MA5U00017K"
+XSS = '<script>alert("x")</script>渝味园食品厂'
+STATES = {
+    "alert.acknowledged": "acknowledged",
+    "alert.closed": "closed",
+    "alert.reopened": "firing",
+}
+ROOT = Path(__file__).parents[2]
+
+
+def items() -> dict[str, dict[str, str]]:
+    with (ROOT / "config/catalogue/items.csv").open(encoding="utf-8") as file:
+        return {row["id"]: row for row in csv.DictReader(file)}
+
+
+def event(number: int = 1, **changes: Any) -> Row:
+    return {
+        "specversion": "1.0",
+        "id": f"e{number}",
+        "source": "cq/12345",
+        "type": "complaint.filed",
+        "subject": SUBJECT,
+        "time": "2026-11-21T16:00:00+08:00",
+        "data": {"item": "cq1-17", "kind": "complaint", "category": "食品安全"},
+    } | changes
+
+
+def an_alert(number: int, **changes: Any) -> Row:
+    return {
+        "id": f"grade-gap/{SUBJECT}/{number:04d}",
+        "rule": "grade-gap",
+        "level": "orange",
+        "state": "firing",
+        "subject": SUBJECT,
+        "name": XSS,
+        "items": ["cq1-17", "cq1-40"],
+        "departments": ["市市场监管局", "市生态环境局"],
+        "opened_at": f"2026-11-21T08:{number % 60:02d}:00.000Z",
+        "updated_at": f"2026-11-21T08:{number % 60:02d}:00.000Z",
+        "title": {
+            "zh": f"部门间等级相差两级（{number}）",
+            "en": f"Grades two levels apart ({number})",
+        },
+        "body": {
+            "zh": "市市场监管局评为 A，市生态环境局计算为 C。",
+            "en": "Market regulation says A, ecology computes C.",
+        },
+        "evidence": [
+            {
+                "source": "cq/scjg",
+                "id": "p1",
+                "text_zh": "罚款 5 万元（食品安全法第 124 条）",
+                "text_en": "fine of CNY 50,000",
+            },
+            {
+                "source": "cq/12345",
+                "id": "e1",
+                "text_zh": "投诉：食品安全",
+                "text_en": "complaint: food safety",
+            },
+        ],
+        "proposals": [
+            {
+                "text_zh": "约谈主要负责人",
+                "text_en": "Interview the person in charge",
+                "basis": [{"law": "食品安全法", "article": "第一百一十四条"}],
+            }
+        ],
+    } | changes
+
+
+class FakeService:
+    """See `console.service.Service`."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.decoder = msgspec.json.Decoder(Event)
+        self.events: dict[tuple[str, str], bytes] = {}
+        self.origins: list[str] = []
+        self.transitions: list[Row] = []
+        self.dead: list[Row] = []
+        self.duplicates = 0
+        self.by_subject = {SUBJECT: SUBJECT_ROW}
+        self.by_subject |= {
+            f"91500106MA5U{n:05d}X": SUBJECT_ROW
+            | {
+                "subject": f"91500106MA5U{n:05d}X",
+                "name": f"渝北示例商贸有限公司 {n}",
+                "public_grade": "ABCD"[n % 4],
+                "lowest_grade": "ABCD"[n % 4],
+                "gap": n % 3,
+                "open_alerts": n % 2,
+            }
+            for n in range(120)
+        }
+
+    # ------------------------------------------------------------------------------- writing
+
+    def submit(self, raws: Sequence[bytes], origin: str) -> Receipt:
+        accepted, duplicates, rejected = 0, 0, list[Rejected]()
+        for index, raw in enumerate(raws):
+            try:
+                decoded = self.decoder.decode(raw)
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+                reason = {"field": None, "value": None, "allowed": None, "message": str(error)}
+                rejected.append(Rejected(index, reason))
+                self.dead.append(
+                    {
+                        "at": "2026-11-21T08:00:00Z",
+                        "origin": origin,
+                        "reason": reason,
+                        "raw": raw.decode("utf-8", "replace"),
+                    }
+                )
+                continue
+            with self.lock:
+                key = (decoded.source, decoded.id)
+                duplicates += key in self.events
+                accepted += key not in self.events
+                self.events.setdefault(key, raw)
+        self.duplicates += duplicates
+        self.origins.append(origin)
+        return Receipt(accepted, duplicates, rejected)
+
+    def act(self, event: Row) -> Receipt:
+        key = (event["source"], event["id"])
+        raw = msgspec.json.encode(event)
+        self.decoder.decode(raw)
+        with self.lock:
+            if key in self.events:
+                assert self.events[key] == raw, "a repeated act must be the same event"
+                return Receipt(0, 1, [])
+            self.events[key] = raw
+        state = STATES.get(event["type"])
+        if state:
+            self.put(dict(self.alert(event["data"]["alert"]) or {}, state=state))
+        return Receipt(1, 0, [])
+
+    def put(self, alert: Row) -> None:
+        with self.lock:
+            self.transitions.append(alert | {"seq": len(self.transitions) + 1})
+
+    # ------------------------------------------------------------------------------- reading
+
+    def alerts(
+        self,
+        *,
+        rule: str | None = None,
+        state: str | None = None,
+        level: str | None = None,
+        subject: str | None = None,
+        limit: int = 50,
+        before: str | None = None,
+    ) -> list[Row]:
+        newest = {row["id"]: row for row in list(self.transitions)}
+        rows = sorted(newest.values(), key=lambda row: (row["opened_at"], row["id"]), reverse=True)
+        if before is not None:
+            rows = rows[[row["id"] for row in rows].index(before) + 1 :]
+        wanted = {"rule": rule, "state": state, "level": level, "subject": subject}
+        chosen = [
+            row for row in rows if all(row[k] == v for k, v in wanted.items() if v is not None)
+        ]
+        return chosen[:limit]
+
+    def alert(self, alert_id: str) -> Row | None:
+        return next((r for r in reversed(self.transitions) if r["id"] == alert_id), None)
+
+    def changes(self, after_seq: int, limit: int) -> list[Row]:
+        return self.transitions[after_seq : after_seq + limit]
+
+    def last_seq(self) -> int:
+        return len(self.transitions)
+
+    def show(self, subject: str, as_of_ms: int | None = None) -> Row | None:
+        if subject not in self.by_subject:
+            return None
+        return SHOWN | {"subject": subject, "asked": as_of_ms}
+
+    def events_of(self, subject: str, limit: int) -> list[Row]:
+        return FACTS[:limit]
+
+    def subjects(
+        self,
+        *,
+        q: str = "",
+        district: str = "",
+        grade: str = "",
+        kind: str = "",
+        limit: int = 50,
+        after: str = "",
+    ) -> list[Row]:
+        rows = [row for key, row in sorted(self.by_subject.items()) if key > after]
+        rows = [row for row in rows if q in row["name"] or q in row["subject"]]
+        return [row for row in rows if not grade or row["public_grade"] == grade][:limit]
+
+    def reviews(
+        self, *, state: str | None = None, limit: int = 50, before: str | None = None
+    ) -> list[Row]:
+        return [REVIEW][:limit] if state in (None, "open") and before is None else []
+
+    def review(self, review_id: str) -> Row | None:
+        return REVIEW if review_id == REVIEW["id"] else None
+
+    def rejects(self, *, limit: int = 50) -> list[Row]:
+        return self.dead[::-1][:limit]
+
+    def summary(self) -> Row:
+        alerts = self.alerts(limit=10_000)
+        count = {level: sum(a["level"] == level for a in alerts) for level in LEVELS}
+        return {
+            "as_of": "2026-11-21T08:00:00.000Z",
+            "subjects": 1_234_567,
+            "events": 98_765_432 + len(self.events),
+            "duplicates": self.duplicates,
+            "rejected": len(self.dead),
+            "alerts_open": count,
+            "alerts_by_rule": {"grade-gap": len(alerts)},
+            "grades": {"A": 410_000, "B": 520_000, "C": 61_000, "D": 4_567, "ungraded": 239_000},
+            "reviews_open": 1,
+            "policy": {"hash": "9f2c44aa01", "version": "2026.11"},
+        }
+
+    def metrics_text(self) -> bytes:
+        return b"# TYPE xinfeng_events_total counter\nxinfeng_events_total 1\n"
+
+
+LEVELS = ("red", "orange", "yellow", "blue")
+SUBJECT_ROW = {
+    "subject": SUBJECT,
+    "name": XSS,
+    "district": "500106",
+    "kind": "enterprise",
+    "industry": "H6210",
+    "public_grade": "B",
+    "lowest_grade": "C",
+    "gap": 2,
+    "open_alerts": 3,
+}
+P1, E1, O1 = (
+    {"source": s, "id": i} for s, i in (("cq/scjg", "p1"), ("cq/12345", "e1"), ("cq/sthj", "o1"))
+)
+FACTS = [
+    {
+        "time": "2026-11-20T02:10:00Z",
+        "type": "penalty.decided",
+        **P1,
+        "item": "cq1-17",
+        "text_zh": "渝市监罚〔2026〕17 号：罚款 50,000 元，经营超过保质期的食品",
+        "text_en": "Penalty 2026/17: fine of CNY 50,000 for food past its date",
+    },
+    {
+        "time": "2026-11-12T08:30:00Z",
+        "type": "complaint.filed",
+        **E1,
+        "item": "cq1-17",
+        "text_zh": "投诉：食品安全 <b>异物</b>",
+        "text_en": "Complaint: food safety",
+    },
+    {
+        "time": "2026-09-01T01:00:00Z",
+        "type": "inspection.completed",
+        **O1,
+        "item": "cq1-40",
+        "text_zh": "双随机检查：未发现问题",
+        "text_en": "Random inspection: passed",
+    },
+]
+SHOWN: Row = {
+    "subject": SUBJECT,
+    "as_of": "2026-11-21T08:00:00.000Z",
+    "name": XSS,
+    "district": "500106",
+    "items": {
+        "cq1-17": {
+            "department": "市市场监管局",
+            "risk_score": 412.4,
+            "credit_score": 501.9,
+            "grade": "A",
+            "grade_source": "assigned",
+            "since": "2026-06-01T00:00:00.000Z",
+            "assigned": {"grade": "A", "issuer": "department", "original": "AAA"},
+            "computed": "C",
+            "risk_probability": 0.183,
+            "weights": "w000012",
+            "contributions": [
+                {"indicator": "base", "points": 650.0, "record": "public", "events": []},
+                {
+                    "indicator": "penalty_general",
+                    "points": -141.2,
+                    "record": "public",
+                    "events": [P1],
+                },
+                {"indicator": "complaint", "points": -89.5, "record": "internal", "events": [E1]},
+                {
+                    "indicator": "inspection_pass",
+                    "points": 12.0,
+                    "record": "public",
+                    "events": [O1],
+                },
+            ],
+        },
+        "cq1-40": {
+            "department": "市生态环境局",
+            "risk_score": 655.0,
+            "credit_score": 655.0,
+            "grade": "C",
+            "grade_source": "computed",
+            "since": "2026-10-01T00:00:00.000Z",
+            "assigned": None,
+            "risk_probability": 0.02,
+            "weights": "w000012",
+            "contributions": [
+                {"indicator": "base", "points": 650.0, "record": "public", "events": []},
+                {"indicator": "inspection_pass", "points": 5.0, "record": "public", "events": [O1]},
+            ],
+        },
+    },
+    "public": {"grade": "B", "grade_source": "computed", "credit_score": 588.0},
+    "gap": {
+        "levels": 2,
+        "highest": {"item": "cq1-17", "grade": "A"},
+        "lowest": {"item": "cq1-40", "grade": "C"},
+    },
+    "lists": ["watch"],
+    "open_alerts": [],
+    "open_reviews": [],
+    "repairable": [{"event": P1, "from": "2027-02-01", "points": 141.2}],
+    "path": {"to": "A", "by": "2027-02-01", "steps": [{"repair": P1, "points": 141.2}]},
+    "history": [
+        {"item": "cq1-17", "day": "2026-03-01", "grade": "B", "from": None},
+        {"item": "cq1-17", "day": "2026-06-01", "grade": "A", "from": "B"},
+        {"item": "cq1-40", "day": "2026-04-10", "grade": "A", "from": None},
+        {"item": "cq1-40", "day": "2026-08-10", "grade": "D", "from": "A"},
+        {"item": "cq1-40", "day": "2026-10-01", "grade": "C", "from": "D"},
+        {"item": "public", "day": "2026-03-01", "grade": "B", "from": None},
+    ],
+}
+REVIEW = {
+    "id": f"review/{SUBJECT}/1",
+    "subject": SUBJECT,
+    "name": XSS,
+    "state": "open",
+    "opened_at": "2026-11-20T08:00:00.000Z",
+    "due_on": "2026-12-04",
+    "levels": 2,
+    "highest": {"item": "cq1-17", "grade": "A"},
+    "lowest": {"item": "cq1-40", "grade": "C"},
+    "items": [
+        {"item": "cq1-17", "department": "市市场监管局", "grade": "A", "grade_source": "assigned"},
+        {"item": "cq1-40", "department": "市生态环境局", "grade": "C", "grade_source": "computed"},
+    ],
+    "answers": [
+        {
+            "department": "市生态环境局",
+            "decision": "keep",
+            "grade": None,
+            "reason": "整改未完成，维持原等级。",
+        }
+    ],
+}
