@@ -7,13 +7,15 @@ change by the passing of time alone. `alerts.lifecycle` turns conditions into tr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cached_property
+from itertools import chain
 from typing import NamedTuple
 
 import xxhash
 
 from models import gap as gap_
 from models import iot
-from models.ledger import DAY_MS, FOREVER, Fact, Facts, Segment, list_span
+from models.ledger import DAY_MS, FOREVER, Fact, Facts, Segment, list_span, segments
 from models.policy import Answer, Due, Publication
 from models.records import (
     ACT,
@@ -23,6 +25,7 @@ from models.records import (
     INSPECTION,
     LISTED,
     LISTS,
+    OBJECTION_RAISED,
     ORDERED,
     PENALTY,
     WHOLE_SUBJECT,
@@ -68,19 +71,33 @@ class Review(NamedTuple):
 class View:
     """What the rules see: one subject on one day."""
 
-    def __init__(self, subject: Subject, facts: Facts, signals: Facts, public: list[Segment],
-                 internal: list[Segment], card: Card, day: int, clock_ms: int) -> None:
+    def __init__(self, subject: Subject, facts: Facts, signals: Facts, card: Card, day: int,
+                 clock_ms: int) -> None:
         self.subject = subject
         self.facts = facts
         self.signals = signals
-        self.public = public
-        self.internal = internal
         self.card = card
         self.day = day
         self.clock_ms = clock_ms
         self.later: list[int] = []
-        self.grades = gap_.Grades(subject, facts.by_key, facts.acts, self.card)
+        self.grades = gap_.Grades(subject, facts, card)
         self.active = not subject.cancelled_day or subject.cancelled_day > day
+
+    @cached_property
+    def public(self) -> list[Segment]:
+        """What may enter the public record."""
+        return segments(self.facts, self.card, public=True)
+
+    @cached_property
+    def internal(self) -> list[Segment]:
+        """What moves the risk score only."""
+        return (segments(self.facts, self.card, public=False)
+                + segments(self.signals, self.card, public=False))
+
+    @cached_property
+    def review(self) -> Review | None:
+        """The latest review."""
+        return review(self)
 
     def ms(self, day: int) -> int:
         """First moment of a civil day."""
@@ -125,8 +142,8 @@ def review(view: View) -> Review | None:
 def grade_gap(view: View) -> Iterator[Condition]:
     rule = view.card.policy.rules.grade_gap
     # A listing or an assignment changes the gap by its own dates, without a step on a path.
-    view.at(*view.grades.breaks())
-    held = review(view) if rule.enabled else None
+    view.at(*view.grades.outside())
+    held = view.review if rule.enabled else None
     if held is None or not held.open:
         return
     evidence = [g.fact.key for g in held.grades.values() if g.fact is not None]
@@ -148,7 +165,7 @@ def grade_gap(view: View) -> Iterator[Condition]:
 
 def review_overdue(view: View) -> Iterator[Condition]:
     rule = view.card.policy.rules.review_overdue
-    held = review(view) if rule.enabled else None
+    held = view.review if rule.enabled else None
     if held is None or not held.open:
         return
     answered = {view.card.department_names[f.extra] for f in held.answers}
@@ -191,7 +208,7 @@ def grade_drop(view: View) -> Iterator[Condition]:
 
 def score_plunge(view: View) -> Iterator[Condition]:
     rule = view.card.policy.rules.score_plunge
-    if not rule.enabled:
+    if not rule.enabled or not may_have_plunged(view.subject, view.card):
         return
     card, day, group = view.card, view.day, view.subject.group
     first = day - rule.window_d
@@ -209,6 +226,12 @@ def score_plunge(view: View) -> Iterator[Condition]:
             yield Condition("score-plunge", item, 0, rule.level, view.ms(own[-1].start),
                             list(dict.fromkeys(s.fact.key for s in own)),
                             {"points": str(points // 1000), "days": str(rule.window_d)})
+
+
+def may_have_plunged(subject: Subject, card: Card) -> bool:
+    """Whether the bound on points lost lately allows for a plunge at all."""
+    _, before, now = subject.fall
+    return before + now >= 1000 * card.policy.rules.score_plunge.fall_points
 
 
 def lost_lately(view: View) -> int:
@@ -237,8 +260,8 @@ def _overdue(name: str, type_: int) -> Callable[[View], Iterator[Condition]]:
         due: Due = getattr(view.card.policy.rules, key)
         if not due.enabled or not view.active:
             return
-        for fact in view.facts.by_key.values():
-            if fact.type != type_ or fact.revoked or not fact.day1 or settled(fact):
+        for fact in view.facts.by_type.get(type_, ()):
+            if fact.revoked or not fact.day1 or settled(fact):
                 continue
             warn = max(fact.day1 - due.warn, fact.day)
             view.at(warn, fact.day1 + 1)
@@ -267,7 +290,8 @@ def publication_overdue(view: View) -> Iterator[Condition]:
     rule: Publication = view.card.policy.rules.publication_overdue
     if not rule.enabled:
         return
-    for fact in view.facts.by_key.values():
+    by_type = view.facts.by_type
+    for fact in chain(by_type.get(ACT, ()), by_type.get(INSPECTION, ()), by_type.get(PENALTY, ())):
         if fact.published_day or fact.revoked or not publishable(fact):
             continue
         decided = fact.day2 or fact.day
@@ -287,6 +311,8 @@ def objection_overdue(view: View) -> Iterator[Condition]:
     if not rule.enabled:
         return
     for facts in (view.facts, view.signals):
+        if OBJECTION_RAISED not in facts.by_type:
+            continue
         for fact in facts.by_key.values():
             if fact.objection != 1 or fact.revoked:
                 continue
@@ -309,8 +335,8 @@ def repeat_offence(view: View) -> Iterator[Condition]:
     if not rule.enabled:
         return
     causes: dict[tuple[int, int], list[Fact]] = {}
-    for fact in view.facts.by_key.values():
-        if (fact.type == PENALTY and not fact.revoked and fact.repair != 2
+    for fact in view.facts.by_type.get(PENALTY, ()):
+        if (not fact.revoked and fact.repair != 2
                 and view.day - rule.window_d < fact.day):
             causes.setdefault((fact.item, fact.extra), []).append(fact)
     for (item, cause), group in causes.items():
@@ -326,8 +352,8 @@ def ban_breach(view: View) -> Iterator[Condition]:
     rule = view.card.policy.rules.ban_breach
     if not rule.enabled:
         return
-    bans = [f for f in view.facts.by_key.values()
-            if f.type == LISTED and LISTS[f.variant] == "ban" and list_span(f)[0]]
+    bans = [f for f in view.facts.by_type.get(LISTED, ())
+            if LISTS[f.variant] == "ban" and list_span(f)[0]]
     for ban in bans:
         start, stop = list_span(ban)
         active = [f for f in view.facts.by_key.values()
@@ -348,15 +374,14 @@ def list_conflict(view: View) -> Iterator[Condition]:
         return
     red: list[Fact] = []
     black: list[Fact] = []
-    for fact in view.facts.by_key.values():
-        if fact.type == LISTED:
-            start, stop = list_span(fact)
-            view.at(start, stop)
-            if start <= view.day < stop:
-                if LISTS[fact.variant] == "red":
-                    red.append(fact)
-                elif fact.variant in view.card.direct:
-                    black.append(fact)
+    for fact in view.facts.by_type.get(LISTED, ()):
+        start, stop = list_span(fact)
+        view.at(start, stop)
+        if start <= view.day < stop:
+            if LISTS[fact.variant] == "red":
+                red.append(fact)
+            elif fact.variant in view.card.direct:
+                black.append(fact)
     if red and black:
         both = sorted([*red, *black], key=lambda f: (f.time, f.key))
         yield Condition("list-conflict", WHOLE_SUBJECT, 0, rule.level, both[-1].time,

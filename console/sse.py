@@ -60,7 +60,8 @@ class Streams:
         """
         async with self.gate.place():
             yield b"retry: 2000\n\n"
-            newest = await self.newest()
+            # Read afresh: the shared reading may be older than the cursor the client was given.
+            newest = await run_in_threadpool(self._service.last_seq)
             if after > newest:
                 after = newest
                 yield b"id: %d\nevent: reset\ndata: {}\n\n" % newest

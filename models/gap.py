@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from models.ledger import FOREVER, Fact, list_span
+from models.grade import STEP
+from models.ledger import FOREVER, Fact, Facts, list_span
 from models.records import ANSWERED, ASSIGNED, ISSUERS, LISTED, NO_GRADE, WHOLE_SUBJECT
 from models.scorecard import UNGRADED, Card
 from models.subject import Subject
@@ -36,28 +37,28 @@ class Assigned(NamedTuple):
 class Grades:
     """All grades of one subject over time, from its paths, listings and assignments."""
 
-    def __init__(self, subject: Subject, facts: dict[int, Fact], acts: list[Fact],
-                 card: Card) -> None:
+    def __init__(self, subject: Subject, facts: Facts, card: Card) -> None:
         self.card = card
-        self.paths: dict[int, list[tuple[int, int]]] = {
-            item: subject.steps(item) for item in subject.graded_items()}
+        self.paths: dict[int, list[tuple[int, int]]] = {}
+        for code, day, grade in STEP.iter_unpack(subject.path):
+            self.paths.setdefault(code, []).append((day, grade))
         self.direct = sorted(
-            (*list_span(f), f.key, f) for f in facts.values()
-            if f.type == LISTED and f.variant in card.direct and list_span(f)[0])
-        self.assigned = self._assigned(facts, acts)
+            (*list_span(f), f.key, f) for f in facts.by_type.get(LISTED, ())
+            if f.variant in card.direct and list_span(f)[0])
+        self.assigned = self._assigned(facts) if ASSIGNED in facts.by_type or facts.acts else []
         self.items = sorted({*self.paths, *(a.item for a in self.assigned)})
 
-    def _assigned(self, facts: dict[int, Fact], acts: list[Fact]) -> list[Assigned]:
+    def _assigned(self, facts: Facts) -> list[Assigned]:
         """Assignments, each until it ends or its issuer's next one for that item starts."""
         card = self.card
         raw: list[tuple[int, int, int, int, Fact, int]] = []
-        for f in facts.values():
-            if f.type == ASSIGNED and not f.revoked:
+        for f in facts.by_type.get(ASSIGNED, ()):
+            if not f.revoked:
                 stop = f.day1 + 1 if f.day1 else FOREVER
                 if f.closed_day:
                     stop = min(stop, f.closed_day)
                 raw.append((f.item, f.variant >> 3, f.time, f.key, f, stop))
-        for f in acts:
+        for f in facts.acts:
             # A department that adjusts its grade in a review has assigned it.
             if f.type == ANSWERED and f.variant & 8 and f.variant & 7 != NO_GRADE:
                 raw.extend((item, 0, f.time, f.key, f, FOREVER) for item in self.paths
@@ -109,13 +110,23 @@ class Grades:
         held = [g.grade for g in self.vector(day).values()]
         return max(held) - min(held) if held else 0
 
+    def widest(self) -> int:
+        """Bound on the distance between two grades at any time: most need no closer look."""
+        held = [grade for path in self.paths.values() for _, grade in path if grade != UNGRADED]
+        held += [a.grade for a in self.assigned]
+        if self.direct:
+            held.append(3)
+        return max(held) - min(held) if held else 0
+
+    def outside(self) -> list[int]:
+        """Days on which listings and assignments start and end, which no path tells of."""
+        days = [d for start, stop, _, _ in self.direct for d in (start, stop)]
+        return days + [d for a in self.assigned for d in (a.start, a.stop)]
+
     def breaks(self) -> list[int]:
         """Every day on which a grade in force may change."""
         days = {day for path in self.paths.values() for day, _ in path}
-        for start, stop, _, _ in self.direct:
-            days |= {start, stop}
-        for a in self.assigned:
-            days |= {a.start, a.stop}
+        days.update(self.outside())
         return sorted(d for d in days if d < FOREVER)
 
 
@@ -136,6 +147,8 @@ def episode(grades: Grades, day: int) -> Episode | None:
     """
     rule = grades.card.policy.gap
     current: Episode | None = None
+    if grades.widest() < rule.levels:
+        return None
     for at in grades.breaks():
         if at > day:
             break

@@ -7,10 +7,9 @@ not depend on the order of arrival and why a revoked fact leaves no trace.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import NamedTuple
 
-from models.calendar import add_months
 from models.policy import INDICATORS
 from models.records import (
     ALARM,
@@ -91,32 +90,31 @@ class Fact:
     rejected. `repair` likewise: 1 applied, 2 approved, 3 rejected.
     """
 
-    __slots__ = ("closed", "closed_day", "day", "day1", "day2", "extra", "item", "key", "objected",
-                 "objection", "of", "parent", "performed_day", "published_day", "repair",
-                 "repair_day", "revoked", "time", "type", "variant")
+    # Defaults live on the class: a fact is made for every record at every look.
+    parent: Fact | None = None
+    revoked = False
+    closed = -1
+    """Outcome of a complaint; for a matter 0 = done, 1 = breached or failed."""
+    closed_day = 0
+    performed_day = 0
+    published_day = 0
+    repair = 0
+    repair_day = 0
+    objection = 0
+    objected = 0
+    """Time [ms] of the open objection."""
 
     def __init__(self, row: Row, offset_ms: int) -> None:
         (self.key, self.of, self.time, self.day1, self.day2, self.extra, self.item, self.type,
          self.variant) = row
         self.day = (self.time + offset_ms) // DAY_MS
-        self.parent: Fact | None = None
-        self.revoked = False
-        self.closed = -1
-        """Outcome of a complaint; for a matter 0 = done, 1 = breached or failed."""
-        self.closed_day = 0
-        self.performed_day = 0
-        self.published_day = 0
-        self.repair = 0
-        self.repair_day = 0
-        self.objection = 0
-        self.objected = 0
-        """Time [ms] of the open objection."""
 
 
 class Facts(NamedTuple):
     """All facts of a subject by identity, and the modifiers whose target is unknown or unfit."""
 
     by_key: dict[int, Fact]
+    by_type: dict[int, list[Fact]]
     acts: list[Fact]
     """What people did about alerts and reviews (`of` = identity of the alert or review)."""
     orphans: list[Fact]
@@ -128,16 +126,17 @@ def resolve(records: bytes | bytearray, offset_ms: int) -> Facts:
     Cost about 0.6 µs a record. Modifiers act in the order of their own times, ties by identity.
     """
     by_key: dict[int, Fact] = {}
-    modifiers: list[Fact] = []
-    acts: list[Fact] = []
+    by_type: dict[int, list[Fact]] = {}
     for row in RECORD.iter_unpack(records):
         fact = Fact(row, offset_ms)  # type: ignore[arg-type]
-        kind = fact.type
-        by_key[fact.key] = fact
-        if kind in MODIFIERS:
-            modifiers.append(fact)
-        elif kind in ALERT_ACTS or kind == ANSWERED:
-            acts.append(fact)
+        by_key[row[0]] = fact
+        kind = row[7]
+        if kind in by_type:
+            by_type[kind].append(fact)
+        else:
+            by_type[kind] = [fact]
+    modifiers = [f for kind in by_type if kind in MODIFIERS for f in by_type[kind]]
+    acts = [f for kind in by_type if kind in _ACTS for f in by_type[kind]]
     orphans: list[Fact] = []
     if modifiers:
         modifiers.sort(key=_when)
@@ -154,12 +153,9 @@ def resolve(records: bytes | bytearray, offset_ms: int) -> Facts:
             # What was itself taken back must not act either: it never happened.
             if fact.parent is not None and not fact.revoked:
                 _MODIFY[fact.type](fact.parent, fact)
-    for fact in by_key.values():
-        if fact.of and fact.type in (ORDERED, INTERVIEW):
-            fact.parent = by_key.get(fact.of)
     if len(acts) > 1:
         acts.sort(key=_when)
-    return Facts(by_key, acts, orphans)
+    return Facts(by_key, by_type, acts, orphans)
 
 
 def fits(modifier: int, target: int) -> bool:
@@ -227,6 +223,7 @@ def _dismiss(target: Fact, by: Fact) -> None:
     target.objection = 2
 
 
+_ACTS = frozenset(ALERT_ACTS) | {ANSWERED}
 _REVOKING = frozenset({PENALTY_REVOKED, LIST_REVOKED, OBJECTION_UPHELD})
 _MODIFY: dict[int, Callable[[Fact, Fact], None]] = {
     COMPLAINT_CLOSED: _decide,
@@ -261,7 +258,7 @@ def publicity(card: Card, class_: int, origin: int) -> tuple[int, int]:
     least = most = 0
     for n, (since, months) in enumerate(card.regimes):
         low, high = getattr(months, name)
-        low_day, high_day = add_months(origin, low), add_months(origin, high)
+        low_day, high_day = card.months_after(origin, low), card.months_after(origin, high)
         if n == 0 or since <= origin:
             least, most = low_day, high_day
         else:
@@ -281,17 +278,19 @@ def list_span(fact: Fact) -> tuple[int, int]:
     return fact.day, stop
 
 
-def segments(facts: Iterable[Fact], card: Card, *, public: bool) -> list[Segment]:
+def segments(facts: Facts, card: Card, *, public: bool) -> list[Segment]:
     """What the facts count for: only public records, or only internal signals.
 
     Sorted by nothing: sums over it are integers and do not depend on order.
     """
     out: list[Segment] = []
     produce = _PUBLIC if public else _INTERNAL
-    for fact in facts:
-        make = produce.get(fact.type)
-        if make is not None and not fact.revoked:
-            make(fact, card, out)
+    for kind, group in facts.by_type.items():
+        make = produce.get(kind)
+        if make is not None:
+            for fact in group:
+                if not fact.revoked:
+                    make(fact, card, out)
     return out
 
 
@@ -300,7 +299,7 @@ def _add(out: list[Segment], card: Card, indicator: int, step: int, fact: Fact, 
     one = card.indicators[indicator]
     end = origin + card.span_d[indicator]
     if one.max_months:
-        end = min(end, add_months(origin, one.max_months))
+        end = min(end, card.months_after(origin, one.max_months))
     end = min(end, stop)
     if fact.repair == 2:
         end = min(end, fact.repair_day)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from decimal import Context, Decimal
 
-from models.calendar import WorkingDays, from_date
+from models.calendar import WorkingDays, add_months, from_date
 from models.policy import CAPPED, INDICATORS, Indicator, Policy, digest, encode
 from models.records import LISTS, Reducer
 
@@ -90,6 +90,7 @@ class Card:
             [d.isoformat() for d in policy.calendar.workdays],
             policy.calendar.covered_to.isoformat())
         self._workdays: dict[tuple[int, int], int] = {}
+        self._months: dict[tuple[int, int], int] = {}
         self.item_ids = ["public", *(i.id for i in policy.items)]
         self.item_codes = {id: code for code, id in enumerate(self.item_ids)}
         self.department_names = sorted({i.department for i in policy.items})
@@ -124,6 +125,15 @@ class Card:
             if len(self._workdays) > 100_000:
                 self._workdays.clear()
             found = self._workdays[day, n] = self.calendar.add(day, n)
+        return found
+
+    def months_after(self, day: int, months: int) -> int:
+        """`add_months`, remembered."""
+        found = self._months.get((day, months))
+        if found is None:
+            if len(self._months) > 100_000:
+                self._months.clear()
+            found = self._months[day, months] = add_months(day, months)
         return found
 
     def probability(self, risk_milli: int) -> float:

@@ -15,8 +15,8 @@ import msgspec
 from models import events as e
 from models import iot, uscc
 from models.scorecard import Card
-from streams.codec import InvalidEvent, decode, encode, reason
 from storage.effects import Reason
+from streams.codec import InvalidEvent, decode, encode, reason
 
 _COMPLAINANT = re.compile(
     rb'("complainant"\s*:\s*)("(?:[^"\\]|\\.)*"?|[^,}\]\s]+)', re.DOTALL)

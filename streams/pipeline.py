@@ -20,7 +20,7 @@ from models.calendar import add_months
 from models.gap import extremes
 from models.grade import letter, walk
 from models.identity import Identities, seal
-from models.ledger import DAY_MS, FOREVER, Segment, fits, resolve, segments
+from models.ledger import DAY_MS, FOREVER, Facts, fits, resolve, segments
 from models.policy import INDICATORS, decode
 from models.score import of_item
 from models.scorecard import UNGRADED, Card, Timeline
@@ -43,6 +43,17 @@ _DUE = {r.COMMITMENT: "commitment_overdue", r.ORDERED: "rectification_overdue",
 _SETTLES = frozenset({r.PERFORMED, r.FULFILLED, r.BREACHED, r.RECTIFIED, r.NOT_RECTIFIED})
 _HARMLESS = frozenset({r.PUBLISHED, r.PERFORMED, r.RECTIFIED, r.REPAIR_APPLIED, r.REPAIR_REJECTED,
                        r.DECLARED})
+_COSTLY = {
+    r.PENALTY: ("penalty_minor", "penalty_general", "penalty_serious", "penalty_unperformed"),
+    r.INSPECTION: ("inspection_fixed", "inspection_fail", "inspection_evaded"),
+    r.ALARM: ("iot_violation",),
+    r.BREACHED: ("commitment_breached",),
+    r.NOT_RECTIFIED: ("rectification_failed",),
+    r.COMMITMENT: ("commitment_overdue",),
+    r.ORDERED: ("rectification_overdue",),
+    r.LISTED: ("list_serious", "list_debtor", "list_abnormal", "list_ban", "list_watch"),
+    r.ARREARS: ("arrears",),
+}
 _REVOKES = frozenset({r.PENALTY_REVOKED, r.LIST_REVOKED, r.OBJECTION_UPHELD})
 _PEOPLE = frozenset(r.ALERT_ACTS) | {r.ANSWERED}
 
@@ -190,11 +201,11 @@ class Shard:
         """A timer fired. Most fire for matters settled meanwhile: look closer only if need be."""
         change = subject.change_day or FOREVER
         if subject.alerts or subject.parked or change <= self.day:
-            self._assess(subject, None)
+            self._assess(subject, None, timer=True)
             return
         nearest = self._matters(subject)
         if nearest <= self.day:
-            self._assess(subject, None)
+            self._assess(subject, None, timer=True)
         else:
             self._schedule(subject, min(nearest, change))
 
@@ -298,11 +309,10 @@ class Shard:
             self._unpark(subject, key, kind, variant)
             self._assess(subject, 0)
             return
-        if subject.alerts is not None or kind in _PEOPLE:
-            self._assess(subject, self._from(row, day, target), event)
+        if kind not in _PEOPLE and self._is_quiet(subject, row, day, target):
             return
-        if self._is_quiet(subject, row, day, target):
-            return
+        if kind in _COSTLY:
+            self._lose(subject, self._cost(row, target), day)
         self._assess(subject, self._from(row, day, target), event)
 
     @staticmethod
@@ -321,10 +331,15 @@ class Shard:
         return day
 
     def _is_quiet(self, subject: Subject, row: r.Row, day: int, target: r.Row | None) -> bool:
-        """Whether a subject without open alerts stays as it is but for a timer (then set)."""
+        """Whether nothing can change by a record but a timer (which is then set)."""
         card = self._card
         policy = card.policy.rules
-        _, _, _, day1, day2, _, item, kind, variant = row
+        _, of, _, day1, day2, _, item, kind, variant = row
+        if subject.alerts is not None:
+            for alert in subject.alerts.values():
+                # The record settles what an alert rests on, or joins what one is about.
+                if alert.rule == "score-plunge" or (of and of in alert.evidence):
+                    return False
         if kind in _HARMLESS:
             return True
         if kind == r.ACT:
@@ -399,7 +414,11 @@ class Shard:
         rule = card.policy.rules.score_plunge
         if not rule.enabled:
             return True
-        lost = -min(0, card.points[subject.group][indicator][step][0])
+        self._lose(subject, -min(0, card.points[subject.group][indicator][step][0]), day)
+        return not rules.may_have_plunged(subject, card)
+
+    @staticmethod
+    def _lose(subject: Subject, lost: int, day: int) -> None:
         bucket = day // 30
         at, before, now = subject.fall
         if bucket == at:
@@ -411,7 +430,12 @@ class Shard:
         else:
             before += lost
         subject.fall = (at, before, now)
-        return before + now < 1000 * rule.fall_points
+
+    def _cost(self, row: r.Row, target: r.Row | None) -> int:
+        """Most points [thousandths] a record of public weight may cost at once."""
+        names = _COSTLY[row[7]]
+        return max(-min(0, *(table[0] for table in self._card.points[g][_I[name]]), 0)
+                   for g in range(3) for name in names)
 
     def _unpark(self, subject: Subject, key: int, kind: int, variant: int) -> None:
         """A record arrived: bring waiting modifiers of a signal over to the signals."""
@@ -435,7 +459,8 @@ class Shard:
             self._assess(subject, 0)
         self._show(subject, [])
 
-    def _assess(self, subject: Subject, start: int | None, event: e.Event | None = None) -> None:
+    def _assess(self, subject: Subject, start: int | None, event: e.Event | None = None,
+                timer: bool = False) -> None:
         """Assess one subject in full: paths from `start` on, then its alerts and its timers."""
         card, day = self._card, self.day
         if subject.change_day and subject.change_day <= day:
@@ -446,16 +471,14 @@ class Shard:
             self._expire(subject, {f.key for f in facts.orphans} | {f.key for f in signals.orphans})
             facts = resolve(subject.facts, card.offset_ms)
             signals = resolve(subject.signals, card.offset_ms)
-        cancelled = [f.day for f in facts.by_key.values() if f.type == r.CANCELLED]
-        subject.cancelled_day = min(cancelled, default=0)
-        public = segments(facts.by_key.values(), card, public=True)
+        if r.CANCELLED in facts.by_type:
+            subject.cancelled_day = min(f.day for f in facts.by_type[r.CANCELLED])
         changes: list[tuple[int, int, int, int]] = []
         if start is not None:
-            changes = self._walk(subject, list(facts.by_key.values()), public, start)
-        internal = segments(facts.by_key.values(), card, public=False)
-        internal += segments(signals.by_key.values(), card, public=False)
-        view = rules.View(subject, facts, signals, public, internal, card, day, self.clock_ms)
-        subject.fall = (day // 30, 0, rules.lost_lately(view))
+            changes = self._walk(subject, facts, start)
+        view = rules.View(subject, facts, signals, card, day, self.clock_ms)
+        if timer or rules.may_have_plunged(subject, card):
+            subject.fall = (day // 30, 0, rules.lost_lately(view))
         outcome = lifecycle.advance(subject.alerts, rules.conditions(view), facts.acts,
                                     subject.key, card, day, self.clock_ms)
         opened = len([a for a in (subject.alerts or {}).values() if a.state in lifecycle.OPEN])
@@ -477,22 +500,20 @@ class Shard:
         # The earliest timer is kept: a look too many is harmless, a look too few is not.
         self._schedule(subject, future)
 
-    def _walk(self, subject: Subject, facts: list[object], public: list[Segment],
-              start: int) -> list[tuple[int, int, int, int]]:
+    def _walk(self, subject: Subject, facts: Facts, start: int) -> list[tuple[int, int, int, int]]:
         """Rewrite the grade paths from `start` on; returns (item, from, to, day) changes."""
         assert self.timeline is not None
-        items = {s.item for s in public if s.item} | set(subject.graded_items())
-        items.add(r.WHOLE_SUBJECT)
         changes = []
         next_days = []
-        spans = self.timeline.spans(min(start, self.day), self.day)
+        spans = [(card, first, last, segments(facts, card, public=True))
+                 for card, first, last in self.timeline.spans(min(start, self.day), self.day)]
+        items = {s.item for s in spans[-1][3] if s.item} | set(subject.graded_items())
+        items.add(r.WHOLE_SUBJECT)
         for item in sorted(items):
             before = subject.grade_at(item, self.day)
             grade = subject.grade_at(item, start - 1)
             steps: list[tuple[int, int]] = []
-            for n, (card, first, last) in enumerate(spans):
-                known = public if card is self.timeline.last else segments(
-                    facts, card, public=True)  # type: ignore[arg-type]
+            for n, (card, first, last, known) in enumerate(spans):
                 walked = walk(of_item(known, item), card, subject.group, grade, first, last)
                 steps += walked.steps
                 if steps:

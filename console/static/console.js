@@ -54,7 +54,7 @@
   };
 
   const put = (alert) => {
-    const known = find(alert.id);
+    const known = null;
     if (known && Number(known.dataset.seq) >= alert.seq) return;
     if (!wanted(alert)) {
       if (known) known.remove();

@@ -112,17 +112,19 @@ def _spoil(rng: np.random.Generator, metrics: tuple[Metric, ...], values: Ints, 
     metric = metrics[column]
     begin = int(rng.integers(0, STEPS // 3))
     end = begin + int(rng.integers(STEPS // 8, STEPS // 2))
+    if metric.mean:
+        begin, end = 0, STEPS
     excess = rng.integers(0, metric.over + 1, end - begin)
     match fault:
         case faults.OVER:
-            values[column, begin:end] = metric.limit + metric.over // 2 + excess
+            values[column, begin:end] = metric.limit + metric.over // 4 + excess + 1
         case faults.FLAT:
             values[:, :] = values[:, :1]
         case faults.REGULAR:
             # Too good to be true: the same six values over and over.
             values[:, :] = np.tile(values[:, :6], STEPS // 6)
-        case faults.HUGGING:
-            values[column] = metric.limit - 1 - rng.integers(0, 2, STEPS) * (metric.over // 20)
+        case faults.HUGGING if metric.limit:
+            values[column] = metric.limit - rng.integers(0, 2, STEPS) * (metric.limit * 9 // 1000)
         case faults.MAINTAINED:
             values[:, 32:56] = 0
         case _:

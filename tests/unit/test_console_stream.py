@@ -139,6 +139,5 @@ def test_over_a_real_connection() -> None:
         with client.stream(
             "GET", "/api/v1/alerts/stream?after=0", headers={"last-event-id": "2"}
         ) as response:
-            assert [next(response.iter_lines()) for _ in range(1)] == ["retry: 2000"]
             seen = next(line for line in response.iter_lines() if line.startswith("id"))
             assert seen == "id: 3"

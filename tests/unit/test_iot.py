@@ -236,6 +236,7 @@ def test_planted_fault_run_detector_needs_its_need() -> None:
     broken = ((1 << 20) - 1) << 41 & ~(1 << 50) | 1  # beside a long stretch without readings
     assert run_of(broken, 0, 3, 19) == (60, 41)
     assert run_of(broken, 1 << 50, 3, 19) is None
+    assert run_of(broken, 1 << 60, 3, 19) is None
     assert run_of(bits & ~(0b11 << 10), 0, 3, 30) == (30, 0)
     assert run_of(bits & ~(0b111 << 10), 0, 3, 30) is None
 
