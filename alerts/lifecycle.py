@@ -64,9 +64,8 @@ def advance(held: dict[str, Alert] | None, found: dict[str, Condition], acts: Se
             if old.state == "pending" and state == "firing":
                 reason = "notice over"
             transitions.append(Transition(alert, old.state, reason))
-        elif old.evidence != condition.evidence or old.facts != condition.facts:
-            transitions.append(Transition(alert, old.state, "evidence"))
         else:
+            # Nobody is told of the same matter twice: evidence is that of the last transition.
             alert = old
         now[id] = alert
     for id, old in before.items():

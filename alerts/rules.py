@@ -214,7 +214,6 @@ def score_plunge(view: View) -> Iterator[Condition]:
     first = day - rule.window_d
     recent = [s for segments in (view.public, view.internal) for s in segments
               if first < s.start <= day and not card.positive[s.indicator]]
-    view.at(*(s.start + rule.window_d for s in recent))
     if -sum(_at_once(s, card, group) for s in recent) < 1000 * rule.fall_points:
         return
     for item in sorted({s.item for s in recent if s.item}) or [WHOLE_SUBJECT]:
@@ -222,6 +221,7 @@ def score_plunge(view: View) -> Iterator[Condition]:
         points = fall(public, internal, day, rule.window_d, card, group)
         if points >= 1000 * rule.fall_points:
             own = [s for s in recent if not s.item or s.item == item]
+            view.at(min(s.start for s in own) + rule.window_d)
             own.sort(key=lambda s: (s.start, s.fact.time, s.fact.key))
             yield Condition("score-plunge", item, 0, rule.level, view.ms(own[-1].start),
                             list(dict.fromkeys(s.fact.key for s in own)),

@@ -3,7 +3,8 @@
 Data: messages of 500 readings (one series of 500, ten series of 50, one reading a message), one
 reading a minute, values around a limit with noise of 0.01 steps; 40 devices in turn, so that every
 state is full and old readings are being dropped. `clean`: 0.1 % of the readings beyond the limit;
-`dirty`: 20 %; `beyond`: all of them, every series in violation. Baseline: decoding alone. Seed 7. Best of three rounds.
+`dirty`: 20 %; `beyond`: all of them, every series in violation (rare in life). Baseline: decoding
+alone. Seed 7. Best of three rounds.
 Command: `python -m bench.iot`
 """
 

@@ -61,6 +61,8 @@ Level = Literal["yellow", "orange", "red"]
 
 HOLD_MS = 24 * HOUR_MS
 """A finding about a stretch that has ended stays true this long, so that it is not missed."""
+RUN_GAP_MS = 20 * 60_000
+"""A gap up to this long never interrupts a run beyond the limit."""
 COARSE_FACTOR = 4
 """A sensor seen to read only multiples of 0.5 must be flat this many times longer."""
 FLAT_READINGS_MIN = 30
@@ -220,8 +222,8 @@ def findings(
 
     `iot-limit`: a run beyond the limit of at least `duration_s` (or a window whose mean is beyond
     it) is going on, or ended within the last 24 hours. A run is broken by a reading within the
-    limit, and by a gap of more than `silent_intervals` intervals or half the duration, whichever is
-    longer; its length is measured in cells, so to within one cell.
+    limit, and by a gap longer than all of `silent_intervals` intervals, half the duration and 20
+    minutes (so that a device slower than its row can still be in violation); its length is measured in cells, so to within one cell.
     `iot-tamper`: flat (going on or ended within 24 hours), too regular or hugging the limit (in the
     newest readings, at most 24 hours old).
     `iot-silent`: no sign of life for more than `silent_intervals` reporting intervals.
@@ -409,7 +411,7 @@ def _run_limit(
     if not state.over:
         return None
     cell_ms = state.cell_ms
-    gap_ms = max(silent_intervals * spec.interval_s * 1000, spec.duration_s * 500, cell_ms)
+    gap_ms = max(silent_intervals * spec.interval_s * 1000, spec.duration_s * 500, RUN_GAP_MS)
     need = -(-spec.duration_s * 1000 // cell_ms)
     run = run_of(state.over, state.good, -(-gap_ms // cell_ms), need)
     if run is None:
@@ -496,16 +498,17 @@ def _flat(state: SeriesState, spec: DeviceSpec, clock_ms: int) -> Finding | None
 def _hugging(state: SeriesState, spec: DeviceSpec) -> int:
     """Since when the series hugs its upper limit [epoch ms]; 0 if it does not.
 
-    Only for emissions (judged by a mean): a thermostat may well sit at its set point, but nothing
-    keeps a concentration just under the law.
+    An hour of one single value counts only for emissions (judged by a mean): a thermostat set at
+    the limit and read in coarse steps shows just that, and is left to the flat rule. One that is
+    read finer swings by more than 1 %.
     """
-    if not spec.mean_s or spec.high is None or not state.hour:
+    if spec.high is None or not state.hour:
         return 0
     floor = spec.high - HUG_BAND * abs(spec.high)
     newest = state.hour[-1]
     recent = slice(-HUG_HOURS, None)
     seen = [
-        (h, floor <= lo and hi <= spec.high)
+        (h, floor <= lo and hi <= spec.high and (lo < hi or spec.mean_s > 0))
         for h, lo, hi in zip(state.hour[recent], state.lo[recent], state.hi[recent], strict=True)
         if h > newest - HUG_HOURS
     ]

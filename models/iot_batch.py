@@ -288,8 +288,9 @@ def regular_since(t: Times, v: Values) -> int:
     """Since when the newest samples are too regular for a sensor [epoch ms]; 0 if they are not.
 
     Either the last 48 samples rise or fall by one exact step, or they repeat with a period of at
-    least 8 samples: three whole periods and at least 48 samples, equal to 1e-6, with at least 8
-    different values in a period (a thermostat read in coarse steps repeats two to five values).
+    least 4 samples: three whole periods and at least 48 samples, equal to 1e-6, with at least 4
+    different values in a period; 8 if all are multiples of 0.5, for a thermostat read in coarse
+    steps may well repeat a few.
     """
     n = v.size
     if n < REGULAR_MIN:
@@ -301,7 +302,7 @@ def regular_since(t: Times, v: Values) -> int:
             return int(t[-REGULAR_MIN])
     buf = np.rint(v * 1e6).tobytes()
     pattern = buf[-64:]
-    end = len(buf) - 64  # so that the period is at least 8 samples
+    end = len(buf) - 32  # so that the period is at least 4 samples
     for _ in range(REPEAT_TRIES):
         at = buf.rfind(pattern, max(0, len(buf) - 64 - (n // 3) * 8), end)
         if at < 0:
@@ -311,10 +312,8 @@ def regular_since(t: Times, v: Values) -> int:
             continue
         period = (len(buf) - 64 - at) // 8
         m = max(3 * period, REGULAR_MIN)
-        if (
-            m <= n
-            and buf[(n - m) * 8 : (n - period) * 8] == buf[(n - m + period) * 8 :]
-            and len(set(np.frombuffer(buf[-8 * period :]).tolist())) >= 8
-        ):
-            return int(t[n - m])
+        if m <= n and buf[(n - m) * 8 : (n - period) * 8] == buf[(n - m + period) * 8 :]:
+            values = set(v[-period:].tolist())
+            if len(values) >= (8 if all((2 * x) % 1 == 0 for x in values) else 4):
+                return int(t[n - m])
     return 0

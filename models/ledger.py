@@ -120,6 +120,9 @@ class Facts(NamedTuple):
     orphans: list[Fact]
 
 
+NO_FACTS = Facts({}, {}, [], [])
+
+
 def resolve(records: bytes | bytearray, offset_ms: int) -> Facts:
     """Join records into facts, whatever order they stand in.
 

@@ -90,6 +90,7 @@ class Card:
             [d.isoformat() for d in policy.calendar.workdays],
             policy.calendar.covered_to.isoformat())
         self._workdays: dict[tuple[int, int], int] = {}
+        self._worst: dict[tuple[str, ...], int] = {}
         self._months: dict[tuple[int, int], int] = {}
         self.item_ids = ["public", *(i.id for i in policy.items)]
         self.item_codes = {id: code for code, id in enumerate(self.item_ids)}
@@ -117,6 +118,15 @@ class Card:
             else:
                 out.append([at_once] * len(curve))
         return out
+
+    def worst(self, names: tuple[str, ...]) -> int:
+        """Most points [thousandths] one of some indicators may cost at once, in any group."""
+        found = self._worst.get(names)
+        if found is None:
+            wanted = [INDICATORS.index(n) for n in names]
+            found = max(-table[0] for group in self.points for i in wanted for table in group[i])
+            self._worst[names] = found = max(found, 0)
+        return found
 
     def workday(self, day: int, n: int) -> int:
         """The n-th working day after `day`, remembered: few days are asked for often."""

@@ -65,7 +65,7 @@ class Subject:
     """
 
     __slots__ = ("alerts", "cancelled_day", "change_day", "devices", "due", "fact_refs", "facts",
-                 "fall", "group", "key", "parked", "path", "profile", "signal_refs",
+                 "fall", "group", "key", "marked", "parked", "path", "profile", "signal_refs",
                  "signals")
 
     def __init__(self, key: str) -> None:
@@ -81,6 +81,8 @@ class Subject:
         self.due = 0
         """Day this subject stands in the timer wheel for; 0 = none."""
         self.group = 0
+        self.marked = False
+        """Whether it ever was listed or assigned a grade: its gap shows in no path."""
         self.profile = b""
         self.cancelled_day = 0
         self.fall: tuple[int, int, int] = _NO_FALL
@@ -117,6 +119,12 @@ class Subject:
             if code == item:
                 found = (day, grade)
         return found
+
+    def spread(self) -> int:
+        """Largest distance between any two grades on the paths, at any time."""
+        held = {grade for _, _, grade in STEP.iter_unpack(self.path)}
+        held.discard(UNGRADED)
+        return max(held) - min(held) if len(held) > 1 else 0
 
     def grade_at(self, item: int, day: int) -> int:
         """Computed grade of an item on a day, direct rules apart."""

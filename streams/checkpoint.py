@@ -65,7 +65,8 @@ def _subject(s: Subject) -> list[Any]:
     return [s.key, s.facts, s.signals, s.fact_refs, s.signal_refs, s.path, s.change_day, s.due,
             s.group, s.profile, s.cancelled_day, s.fall,
             _PACK(list(s.alerts.values())) if s.alerts else None,
-            [(*k, iot.dump(d)) for k, d in s.devices.items()] if s.devices else None, s.parked]
+            [(*k, iot.dump(d)) for k, d in s.devices.items()] if s.devices else None, s.parked,
+            s.marked]
 
 
 def _restore(row: list[Any]) -> Subject:
@@ -80,5 +81,5 @@ def _restore(row: list[Any]) -> Subject:
     if row[13]:
         s.devices = {(item, device, metric): iot.load(state)
                      for item, device, metric, state in row[13]}
-    s.parked = row[14]
+    s.parked, s.marked = row[14], row[15]
     return s

@@ -16,11 +16,10 @@ from alerts import lifecycle, rules
 from models import events as e
 from models import iot
 from models import records as r
-from models.calendar import add_months
 from models.gap import extremes
-from models.grade import letter, walk
+from models.grade import STEP, letter, walk
 from models.identity import Identities, seal
-from models.ledger import DAY_MS, FOREVER, Facts, fits, resolve, segments
+from models.ledger import DAY_MS, FOREVER, NO_FACTS, Facts, fits, resolve, segments
 from models.policy import INDICATORS, decode
 from models.score import of_item
 from models.scorecard import UNGRADED, Card, Timeline
@@ -41,8 +40,16 @@ _SIGNALS = frozenset({r.COMPLAINT, r.COMPLAINT_CLOSED})
 _DUE = {r.COMMITMENT: "commitment_overdue", r.ORDERED: "rectification_overdue",
         r.PENALTY: "penalty_unperformed"}
 _SETTLES = frozenset({r.PERFORMED, r.FULFILLED, r.BREACHED, r.RECTIFIED, r.NOT_RECTIFIED})
-_HARMLESS = frozenset({r.PUBLISHED, r.PERFORMED, r.RECTIFIED, r.REPAIR_APPLIED, r.REPAIR_REJECTED,
-                       r.DECLARED})
+_MOVES = frozenset({r.INSPECTION, r.FULFILLED, r.VERIFIED, r.ALARM, r.BREACHED, r.NOT_RECTIFIED,
+                    r.ARREARS})
+"""Types that may move a grade by their own day, and nothing else at once."""
+_ALWAYS = frozenset({
+    r.PENALTY, r.LISTED, r.LIST_EXITED, r.LIST_REVOKED, r.PENALTY_REVOKED, r.REPAIR_APPROVED,
+    r.OBJECTION_RAISED, r.OBJECTION_UPHELD, r.OBJECTION_REJECTED, r.WITHDRAWN, r.CANCELLED,
+    r.ANSWERED, *r.ALERT_ACTS})
+"""Types after which a subject is always assessed in full."""
+_OFF_PATH = frozenset({r.OBJECTION_RAISED, r.OBJECTION_REJECTED, r.WITHDRAWN, r.CANCELLED,
+                       r.ANSWERED, *r.ALERT_ACTS})
 _COSTLY = {
     r.PENALTY: ("penalty_minor", "penalty_general", "penalty_serious", "penalty_unperformed"),
     r.INSPECTION: ("inspection_fixed", "inspection_fail", "inspection_evaded"),
@@ -55,7 +62,6 @@ _COSTLY = {
     r.ARREARS: ("arrears",),
 }
 _REVOKES = frozenset({r.PENALTY_REVOKED, r.LIST_REVOKED, r.OBJECTION_UPHELD})
-_PEOPLE = frozenset(r.ALERT_ACTS) | {r.ANSWERED}
 
 
 class Entry(NamedTuple):
@@ -297,125 +303,162 @@ class Shard:
             subject.fact_refs += line
 
     def _judge(self, subject: Subject, event: e.Event, row: r.Row, target: r.Row | None) -> None:
-        """Decide how much of the subject must be looked at after a record was added."""
+        """Decide how much of the subject must be looked at after a record was added.
+
+        In order: its timers, the bound on points lost, its grade paths, its alerts. Each is left
+        out only where the record provably cannot change it.
+        """
         card = self._card
-        key, _, time_ms, day1, day2, _, item, kind, variant = row
+        key, of, time_ms, _, _, _, _, kind, variant = row
         day = (time_ms + card.offset_ms) // DAY_MS
         if kind in r.MODIFIERS and target is None:
             subject.parked = {**(subject.parked or {}), key: self.day + card.policy.limits.park_d}
             self._schedule(subject, subject.parked[key])
             return
+        if kind == r.LISTED or kind == r.ASSIGNED:
+            subject.marked = True
         if subject.parked:
             self._unpark(subject, key, kind, variant)
-            self._assess(subject, 0)
+            self._assess(subject, 0, event, timer=True)
             return
-        if kind not in _PEOPLE and self._is_quiet(subject, row, day, target):
+        if kind in _ALWAYS:
+            costs = _COSTLY.get(kind)
+            if costs:
+                self._lose(subject, self._cost(costs), day)
+            self._assess(subject, self._from(kind, day), event)
             return
-        if kind in _COSTLY:
-            self._lose(subject, self._cost(row, target), day)
-        self._assess(subject, self._from(row, day, target), event)
+        look = self._set_timer(subject, row)
+        look |= self._may_plunge(subject, row, target, day)
+        if not look and subject.alerts is not None:
+            look = any(a.rule == "score-plunge" or (of and of in a.evidence)
+                       for a in subject.alerts.values())
+        if kind == r.ASSIGNED:
+            self._judge_assigned(subject, row, event)
+            return
+        moves = kind in _MOVES and not self._stays_a(subject, row, target, day)
+        if look:
+            self._assess(subject, day if moves else None, event)
+        elif moves:
+            changes = self._walk(subject, resolve(subject.facts, card.offset_ms), day)
+            self._schedule(subject, subject.change_day or FOREVER)
+            if not changes:
+                return
+            fell = any(UNGRADED != before < after for _, before, after, _ in changes)
+            if (fell or subject.alerts is not None or subject.marked
+                    or subject.spread() >= card.policy.gap.levels):
+                self._assess(subject, None, event, changes=changes)
+            else:
+                self._show(subject, changes)
+
+    def _judge_assigned(self, subject: Subject, row: r.Row, event: e.Event) -> None:
+        """A department's own grade: only a gap can follow from it, and its end."""
+        card = self._card
+        held = {grade for _, _, grade in STEP.iter_unpack(subject.path)} - {UNGRADED}
+        for other in r.RECORD.iter_unpack(subject.facts):
+            if other[7] == r.ASSIGNED:
+                held.add(other[8] & 7)
+            elif other[7] == r.LISTED or other[7] == r.ANSWERED:
+                held |= {0, 3}
+        if max(held) - min(held) >= card.policy.gap.levels or subject.alerts is not None:
+            self._assess(subject, None, event)
+            return
+        if row[3]:
+            self._schedule(subject, max(row[3] + 1, self.day + 1))
+        view = rules.View(subject, resolve(subject.facts, card.offset_ms), NO_FACTS, card,
+                          self.day, self.clock_ms)
+        self._show(subject, [], view)
 
     @staticmethod
-    def _from(row: r.Row, day: int, target: r.Row | None) -> int | None:
-        """First day from which a record may change a path; None = it can change none."""
-        kind = row[7]
-        if kind in _REVOKES or kind == r.OBJECTION_UPHELD:
+    def _from(kind: int, day: int) -> int | None:
+        """First day from which a record of `_ALWAYS` may change a path; None = it can change none.
+        """
+        if kind in _REVOKES:
             return 0
-        if kind in _SIGNALS or kind in _PEOPLE - {r.ANSWERED} or kind in _HARMLESS:
-            return None
-        if kind == r.ALARM and not row[8] & 4:
-            return None
-        if kind in (r.COMMITMENT, r.ORDERED, r.ACT, r.OBJECTION_RAISED, r.OBJECTION_REJECTED,
-                    r.INTERVIEW, r.ASSIGNED, r.WITHDRAWN, r.CANCELLED, r.ANSWERED):
-            return None
-        return day
+        return None if kind in _OFF_PATH else day
 
-    def _is_quiet(self, subject: Subject, row: r.Row, day: int, target: r.Row | None) -> bool:
-        """Whether nothing can change by a record but a timer (which is then set)."""
+    def _set_timer(self, subject: Subject, row: r.Row) -> bool:
+        """Set the timer of a new matter; whether it is due already."""
         card = self._card
         policy = card.policy.rules
-        _, of, _, day1, day2, _, item, kind, variant = row
-        if subject.alerts is not None:
-            for alert in subject.alerts.values():
-                # The record settles what an alert rests on, or joins what one is about.
-                if alert.rule == "score-plunge" or (of and of in alert.evidence):
-                    return False
-        if kind in _HARMLESS:
-            return True
-        if kind == r.ACT:
-            if not policy.publication_overdue.enabled:
-                return not self._is_listed(subject)
-            warn = card.workday(day2, policy.publication_overdue.warn_workdays)
-            if warn > self.day and not self._is_listed(subject):
-                self._schedule(subject, warn)
+        _, _, time_ms, day1, day2, _, _, kind, variant = row
+        days = []
+        if kind in _DUE:
+            rule = getattr(policy, _DUE[kind])
+            if rule.enabled and day1:
+                days.append(day1 - rule.warn)
+        if (kind == r.ACT or kind == r.INSPECTION) and policy.publication_overdue.enabled:
+            decided = day2 or (time_ms + card.offset_ms) // DAY_MS
+            days.append(card.workday(decided, policy.publication_overdue.warn_workdays))
+        for day in days:
+            if day <= self.day:
                 return True
-            return False
-        if kind == r.COMMITMENT:
-            warn = day1 - policy.commitment_overdue.warn
-            if warn > self.day and day1 >= self.day and not self._is_listed(subject):
-                self._schedule(subject, warn)
-                return True
-            return False
-        if kind == r.ORDERED:
-            warn = day1 - policy.rectification_overdue.warn
-            if warn > self.day:
-                self._schedule(subject, warn)
-                return True
-            return False
-        if kind == r.COMPLAINT:
-            return self._may_lose(subject, _I["tip" if variant & 4 else "complaint"],
-                                  variant & 3, day)
-        if kind == r.COMPLAINT_CLOSED:
-            assert target is not None
-            if variant > 1:
-                return True
-            name = "complaint_upheld" if variant == 0 else "complaint_mediated"
-            return self._may_lose(subject, _I[name], target[8] & 3, day)
-        if kind == r.ALARM and not variant & 4:
-            return self._may_lose(subject, _I["iot_alarm"], variant & 3, day)
-        if kind == r.INTERVIEW:
-            return not variant or self._may_lose(subject, _I["interview"], 0, day)
-        if kind == r.INSPECTION and variant & 7 == 0:
-            return self._stays_a(subject, item, day, _I["inspection_pass"], published=True)
-        if kind == r.FULFILLED:
-            assert target is not None
-            return self._stays_a(subject, target[6], day, _I["commitment_fulfilled"])
+            self._schedule(subject, day)
+        if subject.marked and (kind == r.COMMITMENT or (kind == r.ACT and variant == 0)):
+            return self._is_listed(subject)
         return False
 
     def _is_listed(self, subject: Subject) -> bool:
         return any(row[7] == r.LISTED for row in r.RECORD.iter_unpack(subject.facts))
 
-    def _stays_a(self, subject: Subject, item: int, day: int, indicator: int,
-                 published: bool = False) -> bool:
+    def _stays_a(self, subject: Subject, row: r.Row, target: r.Row | None, day: int) -> bool:
         """Good evidence about what already stands at A cannot move it; only its end may."""
-        for code in (item, r.WHOLE_SUBJECT):
-            since, grade = subject.last_step(code)
+        kind = row[7]
+        if kind == r.INSPECTION:
+            if row[8] & 7:
+                return False
+            item, name = row[6], "inspection_pass"
+        elif kind == r.FULFILLED:
+            assert target is not None
+            item, name = target[6], "commitment_fulfilled"
+        elif kind == r.VERIFIED:
+            item, name = r.WHOLE_SUBJECT, "information_verified"
+        else:
+            return False
+        seen: dict[int, tuple[int, int]] = {}
+        for code, since, grade in STEP.iter_unpack(subject.path):
+            seen[code] = (since, grade)
+        if item not in seen or r.WHOLE_SUBJECT not in seen:
+            return False
+        codes = seen if item == r.WHOLE_SUBJECT else (item, r.WHOLE_SUBJECT)
+        for code in codes:
+            since, grade = seen[code]
             if grade != 0 or since > day:
                 return False
         card = self._card
-        rule = card.policy.rules.publication_overdue
-        if published and rule.enabled:
-            warn = card.workday(day, rule.warn_workdays)
-            if warn <= self.day:
-                return False
-            self._schedule(subject, warn)
-        stop = add_months(day, card.indicators[indicator].max_months)
+        stop = card.months_after(day, card.indicators[_I[name]].max_months)
         change = subject.change_day
         subject.change_day = min(change, stop) if change else stop
         self._schedule(subject, subject.change_day)
         return True
 
-    def _may_lose(self, subject: Subject, indicator: int, step: int, day: int) -> bool:
-        """Whether points lost lately, this record's included, surely stay below a plunge.
+    def _may_plunge(self, subject: Subject, row: r.Row, target: r.Row | None, day: int) -> bool:
+        """Add what a record may cost to the bound on points lost; whether a plunge is possible.
 
         Sums over two buckets of 30 days bound the sum over any window of 30 days or less.
         """
         card = self._card
-        rule = card.policy.rules.score_plunge
-        if not rule.enabled:
-            return True
-        self._lose(subject, -min(0, card.points[subject.group][indicator][step][0]), day)
-        return not rules.may_have_plunged(subject, card)
+        kind, variant = row[7], row[8]
+        if not card.policy.rules.score_plunge.enabled:
+            return False
+        lost = 0
+        tables = card.points[subject.group]
+        if kind == r.COMPLAINT:
+            lost = -tables[_I["tip" if variant & 4 else "complaint"]][variant & 3][0]
+        elif kind == r.COMPLAINT_CLOSED:
+            assert target is not None
+            if variant < 2:
+                name = "complaint_upheld" if variant == 0 else "complaint_mediated"
+                lost = -tables[_I[name]][target[8] & 3][0]
+        elif kind == r.ALARM and not variant & 4:
+            lost = -tables[_I["iot_alarm"]][variant & 3][0]
+        elif kind == r.INTERVIEW:
+            lost = -tables[_I["interview"]][0][0] if variant else 0
+        elif kind in _COSTLY and not (kind == r.INSPECTION and not variant & 7):
+            lost = self._cost(_COSTLY[kind])
+        if lost <= 0:
+            return False
+        self._lose(subject, lost, day)
+        return rules.may_have_plunged(subject, card)
 
     @staticmethod
     def _lose(subject: Subject, lost: int, day: int) -> None:
@@ -431,11 +474,9 @@ class Shard:
             before += lost
         subject.fall = (at, before, now)
 
-    def _cost(self, row: r.Row, target: r.Row | None) -> int:
-        """Most points [thousandths] a record of public weight may cost at once."""
-        names = _COSTLY[row[7]]
-        return max(-min(0, *(table[0] for table in self._card.points[g][_I[name]]), 0)
-                   for g in range(3) for name in names)
+    def _cost(self, names: tuple[str, ...]) -> int:
+        """Most points [thousandths] that one of these indicators may cost at once."""
+        return self._card.worst(names)
 
     def _unpark(self, subject: Subject, key: int, kind: int, variant: int) -> None:
         """A record arrived: bring waiting modifiers of a signal over to the signals."""
@@ -460,7 +501,8 @@ class Shard:
         self._show(subject, [])
 
     def _assess(self, subject: Subject, start: int | None, event: e.Event | None = None,
-                timer: bool = False) -> None:
+                timer: bool = False,
+                changes: list[tuple[int, int, int, int]] | None = None) -> None:
         """Assess one subject in full: paths from `start` on, then its alerts and its timers."""
         card, day = self._card, self.day
         if subject.change_day and subject.change_day <= day:
@@ -473,7 +515,7 @@ class Shard:
             signals = resolve(subject.signals, card.offset_ms)
         if r.CANCELLED in facts.by_type:
             subject.cancelled_day = min(f.day for f in facts.by_type[r.CANCELLED])
-        changes: list[tuple[int, int, int, int]] = []
+        changes = changes or []
         if start is not None:
             changes = self._walk(subject, facts, start)
         view = rules.View(subject, facts, signals, card, day, self.clock_ms)
@@ -610,8 +652,10 @@ class Shard:
               view: rules.View | None = None) -> None:
         card = self._card
         profile = subject.registration()
-        public = subject.grade_at(r.WHOLE_SUBJECT, self.day)
-        lowest, gap = public, 0
+        last = {code: grade for code, _, grade in STEP.iter_unpack(subject.path)}
+        public = last.get(r.WHOLE_SUBJECT, UNGRADED)
+        held = [g for g in last.values() if g != UNGRADED]
+        lowest, gap = (max(held), max(held) - min(held)) if held else (UNGRADED, 0)
         if view is not None:
             vector = view.grades.vector(self.day)
             if vector:

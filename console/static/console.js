@@ -54,7 +54,7 @@
   };
 
   const put = (alert) => {
-    const known = null;
+    const known = find(alert.id);
     if (known && Number(known.dataset.seq) >= alert.seq) return;
     if (!wanted(alert)) {
       if (known) known.remove();

@@ -95,7 +95,7 @@ class FakeService:
         self.transitions: list[Row] = []
         self.dead: list[Row] = []
         self.duplicates = 0
-        self.by_subject = {SUBJECT: SUBJECT_ROW}
+        self.by_subject: dict[str, Row] = {SUBJECT: SUBJECT_ROW}
         self.by_subject |= {
             f"91500106MA5U{n:05d}X": SUBJECT_ROW
             | {
@@ -240,7 +240,7 @@ class FakeService:
 
 
 LEVELS = ("red", "orange", "yellow", "blue")
-SUBJECT_ROW = {
+SUBJECT_ROW: Row = {
     "subject": SUBJECT,
     "name": XSS,
     "district": "500106",
@@ -350,7 +350,7 @@ SHOWN: Row = {
         {"item": "public", "day": "2026-03-01", "grade": "B", "from": None},
     ],
 }
-REVIEW = {
+REVIEW: Row = {
     "id": f"review/{SUBJECT}/1",
     "subject": SUBJECT,
     "name": XSS,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -214,6 +215,11 @@ def test_steps_follow_the_changes() -> None:
     assert chart.steps([], "") == []
     one = chart.steps([{"item": "x", "day": 20_000, "grade": "Z", "from": None}], "")
     assert (one[0].first, one[0].last) == ("2024-10-04", "2024-10-05")
+
+
+def test_every_indicator_of_the_policy_has_a_label() -> None:
+    policy = tomllib.loads((Path(__file__).parents[2] / "config/policy.toml").read_text("utf-8"))
+    assert set(policy["indicators"]) <= set(i18n.INDICATORS)
 
 
 def test_every_label_a_template_asks_for_exists() -> None:

@@ -171,7 +171,7 @@ def test_planted_fault_last_arrival_wins_is_caught(monkeypatch: pytest.MonkeyPat
 
 def oracle(rows: dict[int, float], of: DeviceSpec, silent: int, blind: bool = False) -> bool:
     """Some run beyond the limit is long enough: scalar, over raw readings one per cell."""
-    gap = max(silent * of.interval_s * 1000, of.duration_s * 500)
+    gap = max(silent * of.interval_s * 1000, of.duration_s * 500, 20 * MIN)
     start = last = None
     for t in sorted(rows):
         over = (of.high is not None and rows[t] > of.high) or (
@@ -193,7 +193,7 @@ sparse = st.dictionaries(
     st.integers(0, 300), st.sampled_from([-1.0, 4.0, 8.0, 8.1, 9.0]), min_size=1, max_size=120
 )
 streaky = st.lists(
-    st.tuples(st.sampled_from([4.0, 9.0, 9.5, -2.0]), st.integers(1, 45), st.integers(0, 6)),
+    st.tuples(st.sampled_from([4.0, 9.0, 9.5, -2.0]), st.integers(1, 45), st.integers(0, 30)),
     min_size=1,
     max_size=8,
 )
@@ -292,6 +292,8 @@ def test_later_sample_of_a_cell_wins() -> None:
 def test_slow_device_can_still_be_beyond_its_limit() -> None:
     assert "iot-limit" in rules(fold([minutes([9.0] * 6, step=10 * MIN)]))
     assert "iot-limit" not in rules(fold([minutes([9.0] * 2, step=30 * MIN)]))
+    gas = spec(duration_s=60)
+    assert "iot-limit" in rules(fold([minutes([9.0] * 2, step=15 * MIN)], gas), gas)
 
 
 def test_low_limit_and_single_reading() -> None:
@@ -361,6 +363,7 @@ def test_flat_is_found_and_what_must_not_be_accused_is_not() -> None:
         "too short": [4.37] * 300,
         "off": [0.0] * 1500,
         "thermostat in 0.5 steps": [3.5, 4.0, 4.5, 4.0] * 400,
+        "thermostat in 0.5 steps, wide": [3.0, 3.5, 4.0, 4.5, 5.0, 4.5, 4.0, 3.5] * 200,
         "slow drift in 0.1 steps": [round(3 + i / 600, 1) for i in range(1500)],
     }
     for name, values in innocent.items():
@@ -384,6 +387,8 @@ def test_flat_that_ended_is_held_for_a_day() -> None:
 def test_too_regular() -> None:
     loop = noisy(40, 4, 0.4)
     assert "iot-tamper" in rules(fold([minutes(noisy(50, 4, 0.4, 5) + loop * 4)]))
+    six = [4.1, 4.0, 4.3, 4.2, 3.9, 4.1]
+    assert "iot-tamper" in rules(fold([minutes(six * 10)]))
     wave = [4 + math.sin(i * 2 * math.pi / 30) for i in range(200)]
     assert "iot-tamper" in rules(fold([minutes(wave)]))
     assert "iot-tamper" in rules(fold([minutes([1 + 0.02 * i for i in range(100)])]))
@@ -394,12 +399,19 @@ def test_too_regular() -> None:
         assert not regular_since(np.arange(256), np.array(natural)), seed
 
 
-def test_limit_hugging_only_for_emissions() -> None:
+def test_limit_hugging() -> None:
     hugging = noisy(30 * 60, 49.8, 0.05)
     assert "iot-tamper" in rules(fold([minutes(hugging)], HOURLY), HOURLY)
     assert "iot-tamper" not in rules(fold([minutes(noisy(30 * 60, 48, 0.8))], HOURLY), HOURLY)
     assert "iot-tamper" not in rules(fold([minutes(noisy(10 * 60, 49.8, 0.05))], HOURLY), HOURLY)
-    assert "iot-tamper" not in rules(fold([minutes(noisy(30 * 60, 7.95, 0.015))]))
+    assert "iot-tamper" in rules(fold([minutes(noisy(30 * 60, 7.96, 0.01))]))
+    set_point = spec(low=None, high=-18.0)
+    for innocent in (
+        [-18.0] * (22 * 60),  # coarse sensor at the set point
+        noisy(30 * 60, -18.2, 0.1, digits=1),
+        noisy(30 * 60, -18.3, 0.15),
+    ):
+        assert "iot-tamper" not in rules(fold([minutes(innocent)], set_point), set_point)
 
 
 # ----------------------------------------------------------------------------------- flags, silence
