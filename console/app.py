@@ -51,7 +51,13 @@ def create_app(
     -------
     The application. `app.state.streams.close()` ends the open streams; a runner calls it when it
     stops, since a server waits for its connections.
+
+    Raises
+    ------
+    ValueError: an empty token, which anybody could give.
     """
+    if token is not None and not token.strip():
+        raise ValueError("token: must not be empty; None for no token")
     app = FastAPI(
         title="xinfeng",
         version="1",

@@ -223,7 +223,8 @@ def findings(
     `iot-limit`: a run beyond the limit of at least `duration_s` (or a window whose mean is beyond
     it) is going on, or ended within the last 24 hours. A run is broken by a reading within the
     limit, and by a gap longer than all of `silent_intervals` intervals, half the duration and 20
-    minutes (so that a device slower than its row can still be in violation); its length is measured in cells, so to within one cell.
+    minutes (so that a device slower than its row can still be in violation); its length is measured
+    in cells, so to within one cell.
     `iot-tamper`: flat (going on or ended within 24 hours), too regular or hugging the limit (in the
     newest readings, at most 24 hours old).
     `iot-silent`: no sign of life for more than `silent_intervals` reporting intervals.
@@ -423,7 +424,7 @@ def _run_limit(
     if not ongoing and end < clock_ms - HOLD_MS:
         return None
     length = f"{spec.duration_s // 60} 分钟以上" if spec.duration_s else ""
-    for_en = f" for more than {spec.duration_s // 60} min" if spec.duration_s else ""
+    for_en = f" for at least {spec.duration_s // 60} min" if spec.duration_s else ""
     return _finding(
         "iot-limit",
         spec.level,

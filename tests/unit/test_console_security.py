@@ -28,7 +28,9 @@ def test_every_route_wants_the_token() -> None:
     routes = list(client.app.routes)  # type: ignore[attr-defined]
     for route in list(routes):  # a router that was included stands here as one entry
         routes += route.original_router.routes if hasattr(route, "original_router") else []
-    paths = {(r.path, method) for r in routes if isinstance(r, APIRoute) for method in r.methods}
+    paths = {
+        (r.path, method) for r in routes if isinstance(r, APIRoute) for method in r.methods or ()
+    }
     paths |= {("/api/openapi.json", "GET"), ("/static/console.js", "GET"), ("/nothing", "GET")}
     assert len(paths) > 15
     for path, method in paths:
@@ -55,17 +57,20 @@ def test_a_browser_logs_in_by_link_or_form_and_out() -> None:
     sent_away = client.get(f"/subjects/{SUBJECT}", headers=html)
     assert sent_away.headers["location"] == f"/login?next=/subjects/{SUBJECT}"
     assert client.get("/login?token=wrong").status_code == 401
-    for enter in (
-        lambda: client.get("/login?token=secret"),
-        lambda: client.post("/login", data={"token": "secret", "next": "/reviews"}),
-    ):
-        entered = enter()
+    form = {"token": "secret", "next": "/reviews"}
+    for by_form in (False, True):
+        entered = client.post("/login", data=form) if by_form else client.get("/login?token=secret")
         assert entered.status_code == 303
         assert "secret" not in entered.headers["set-cookie"].replace("secure", "")
         assert "HttpOnly" in entered.headers["set-cookie"]
         assert client.get("/", headers=html).status_code == 200
         client.post("/logout")
         assert client.get("/", headers=html).status_code == 303
+
+
+def test_an_empty_token_refuses_to_start() -> None:
+    with pytest.raises(ValueError, match="token"):
+        create_app(FakeService(), token=" ")
 
 
 def test_the_token_may_be_any_text() -> None:
