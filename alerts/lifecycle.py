@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from alerts.matters import MATTER_RULES
 from alerts.rules import Condition, alert_id
 from models.ledger import DAY_MS, Fact
 from models.records import ALERT_ACTS, identity
@@ -34,16 +35,19 @@ class Outcome(NamedTuple):
 
 
 def advance(held: dict[str, Alert] | None, found: dict[str, Condition], acts: Sequence[Fact],
-            subject: str, card: Card, day: int, clock_ms: int) -> Outcome:
+            subject: str, card: Card, day: int, clock_ms: int, *, matters: bool) -> Outcome:
     """Set the alerts of one subject against the conditions that hold.
 
     Exactly one alert per id; a condition that is gone resolves its alert, and one that comes back
-    opens it again under the same id.
+    opens it again under the same id. `matters` says whether `found` speaks for the rules with a
+    deadline or for all others; alerts of the other kind are left alone.
     """
     if not held and not found:
         return Outcome(None, [], [])
-    before = held or {}
+    before = {}
     now: dict[str, Alert] = {}
+    for id, alert in (held or {}).items():
+        (before if (alert.rule in MATTER_RULES) == matters else now)[id] = alert
     transitions: list[Transition] = []
     later: list[int] = []
     for id, condition in found.items():
@@ -52,8 +56,9 @@ def advance(held: dict[str, Alert] | None, found: dict[str, Condition], acts: Se
         waits = _waits(condition, now, subject, card, day)
         if waits > day:
             later.append(waits)
-        state, silenced = _people(id, acts, condition.since_ms, "pending" if waits > day
-                                  else "firing")
+        # A device's cause may creep with its window: what people did about it still stands.
+        since = min(condition.since_ms, old.since_ms) if old else condition.since_ms
+        state, silenced = _people(id, acts, since, "pending" if waits > day else "firing")
         alert = Alert(id, condition.rule, condition.item, condition.level, state,
                       condition.since_ms, opened, clock_ms, condition.evidence, condition.facts,
                       waits, silenced)

@@ -8,25 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from itertools import chain
 from typing import NamedTuple
 
 import xxhash
 
+from alerts.matters import matters
 from models import gap as gap_
 from models import iot
 from models.ledger import DAY_MS, FOREVER, Fact, Facts, Segment, list_span, segments
-from models.policy import Answer, Due, Publication
+from models.policy import Answer
 from models.records import (
     ACT,
     ANSWERED,
     COMMITMENT,
     GRADES,
-    INSPECTION,
     LISTED,
     LISTS,
     OBJECTION_RAISED,
-    ORDERED,
     PENALTY,
     WHOLE_SUBJECT,
     identity,
@@ -208,7 +206,7 @@ def grade_drop(view: View) -> Iterator[Condition]:
 
 def score_plunge(view: View) -> Iterator[Condition]:
     rule = view.card.policy.rules.score_plunge
-    if not rule.enabled or not may_have_plunged(view.subject, view.card):
+    if not rule.enabled or not view.active or not may_have_plunged(view.subject, view.card):
         return
     card, day, group = view.card, view.day, view.subject.group
     first = day - rule.window_d
@@ -251,59 +249,6 @@ def _worst(view: View, item: int, most: int = 8) -> list[int]:
                    if s.start <= view.day < s.stop and not view.card.positive[s.indicator]},
                   reverse=True)
     return [key for _, key in live[:most]]
-
-
-def _overdue(name: str, type_: int) -> Callable[[View], Iterator[Condition]]:
-    key = name.replace("-", "_")
-
-    def rule(view: View) -> Iterator[Condition]:
-        due: Due = getattr(view.card.policy.rules, key)
-        if not due.enabled or not view.active:
-            return
-        for fact in view.facts.by_type.get(type_, ()):
-            if fact.revoked or not fact.day1 or settled(fact):
-                continue
-            warn = max(fact.day1 - due.warn, fact.day)
-            view.at(warn, fact.day1 + 1)
-            if view.day < warn:
-                continue
-            late = view.day > fact.day1
-            yield Condition(name, fact.item, fact.key, due.level if late else due.warn_level,
-                            view.ms(fact.day1 + 1 if late else warn), [fact.key],
-                            {"due": str(fact.day1), "late": "1" if late else ""})
-
-    return rule
-
-
-def settled(fact: Fact) -> bool:
-    """Whether a commitment, an order or a penalty has been met, failed or repaired."""
-    done = fact.performed_day if fact.type == PENALTY else fact.closed_day
-    return bool(done) or fact.repair == 2
-
-
-def publishable(fact: Fact) -> bool:
-    """Minor penalties are in principle not published (Order 36); all other acts are (SUP-07)."""
-    return fact.type in (ACT, INSPECTION) or (fact.type == PENALTY and fact.variant != 0)
-
-
-def publication_overdue(view: View) -> Iterator[Condition]:
-    rule: Publication = view.card.policy.rules.publication_overdue
-    if not rule.enabled:
-        return
-    by_type = view.facts.by_type
-    for fact in chain(by_type.get(ACT, ()), by_type.get(INSPECTION, ()), by_type.get(PENALTY, ())):
-        if fact.published_day or fact.revoked or not publishable(fact):
-            continue
-        decided = fact.day2 or fact.day
-        warn = view.card.workday(decided, rule.warn_workdays)
-        due = view.card.workday(decided, rule.due_workdays)
-        view.at(warn, due + 1)
-        if view.day >= warn:
-            late = view.day > due
-            yield Condition("publication-overdue", fact.item, fact.key,
-                            rule.level if late else rule.warn_level,
-                            view.ms(due + 1 if late else warn), [fact.key],
-                            {"due": str(due), "late": "1" if late else ""})
 
 
 def objection_overdue(view: View) -> Iterator[Condition]:
@@ -406,10 +351,6 @@ RULES: tuple[Callable[[View], Iterator[Condition]], ...] = (
     grade_gap,
     grade_drop,
     score_plunge,
-    _overdue("commitment-overdue", COMMITMENT),
-    _overdue("rectification-overdue", ORDERED),
-    _overdue("penalty-unperformed", PENALTY),
-    publication_overdue,
     review_overdue,
     objection_overdue,
     repeat_offence,
@@ -419,8 +360,19 @@ RULES: tuple[Callable[[View], Iterator[Condition]], ...] = (
 )
 
 
+def deadlines(subject: Subject, card: Card, day: int) -> tuple[dict[str, Condition], int]:
+    """Conditions of the matters with a deadline, by alert id, and the next day to look again."""
+    found, nearest = matters(subject, card, day)
+    out = {}
+    for rule, item, key, level, since, due, late in found:
+        id = alert_id(rule, subject.key, item, key)
+        out[id] = Condition(rule, item, key, level, since * DAY_MS - card.offset_ms, [key],
+                            {"due": str(due), "late": "1" if late else ""})
+    return out, nearest
+
+
 def conditions(view: View) -> dict[str, Condition]:
-    """Everything that holds on the view's day, by alert id. `view.later` is filled on the way."""
+    """Everything else that holds on the view's day. `view.later` is filled on the way."""
     out: dict[str, Condition] = {}
     for rule in RULES:
         for found in rule(view):

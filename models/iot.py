@@ -107,6 +107,8 @@ class Finding(msgspec.Struct, frozen=True, gc=False):
     en: str
 
 
+SPAN_MAX_MS = 24 * 3_600_000
+"""A message that covers more than a day is a backlog, not a rhythm."""
 _NO_T: Times = np.empty(0, np.int64)
 _NO_V: Values = np.empty(0, np.float64)
 
@@ -125,6 +127,7 @@ class SeriesState:
         "lo",
         "metric",
         "over",
+        "span_ms",
         "t",
         "v",
     )
@@ -135,6 +138,8 @@ class SeriesState:
         self.metric = metric
         self.last_ms = 0
         self.cell_ms = 0
+        self.span_ms = 0
+        """Longest time one message covered: how the device's readings come in."""
         self.clear()
 
     def clear(self) -> None:
@@ -194,6 +199,8 @@ def observe(
     if state.cell_ms != grid.cell_ms:
         state.cell_ms = grid.cell_ms
         state.clear()
+    if new.t.size > 1:
+        state.span_ms = max(state.span_ms, min(int(new.t[-1] - new.t[0]), SPAN_MAX_MS))
     moved = new.alive_ms > state.last_ms
     if moved:
         shift = new.alive_ms // grid.cell_ms - state.last_ms // grid.cell_ms
@@ -227,7 +234,8 @@ def findings(
     in cells, so to within one cell.
     `iot-tamper`: flat (going on or ended within 24 hours), too regular or hugging the limit (in the
     newest readings, at most 24 hours old).
-    `iot-silent`: no sign of life for more than `silent_intervals` reporting intervals.
+    `iot-silent`: no sign of life for more than `silent_intervals` reporting intervals, or as many of
+    the times that one of its messages covers, if those are longer (at most a day).
     """
     if spec is None:
         return ()
@@ -251,7 +259,8 @@ def due_ms(state: SeriesState, spec: DeviceSpec | None, silent_intervals: int) -
     """First moment at which the series counts as silent [epoch ms]; 0 = never."""
     if spec is None or not spec.interval_s or not state.last_ms:
         return 0
-    return state.last_ms + silent_intervals * spec.interval_s * 1000 + 1
+    # A device whose platform delivers a day's readings at a time is not silent in between.
+    return state.last_ms + silent_intervals * max(spec.interval_s * 1000, state.span_ms) + 1
 
 
 def dump(state: SeriesState) -> list[Any]:
@@ -262,6 +271,7 @@ def dump(state: SeriesState) -> list[Any]:
         state.metric,
         state.last_ms,
         state.cell_ms,
+        state.span_ms,
         state.over.to_bytes((state.over.bit_length() + 7) // 8, "little"),
         state.good.to_bytes((state.good.bit_length() + 7) // 8, "little"),
         _little(state.hour),
@@ -274,9 +284,9 @@ def dump(state: SeriesState) -> list[Any]:
 
 def load(fields: list[Any]) -> SeriesState:
     """The inverse of `dump`."""
-    device, class_, metric, last_ms, cell_ms, over, good, hour, lo, hi, t, v = fields
+    device, class_, metric, last_ms, cell_ms, span_ms, over, good, hour, lo, hi, t, v = fields
     state = SeriesState(device, class_, metric)
-    state.last_ms, state.cell_ms = last_ms, cell_ms
+    state.last_ms, state.cell_ms, state.span_ms = last_ms, cell_ms, span_ms
     state.over, state.good = int.from_bytes(over, "little"), int.from_bytes(good, "little")
     for target, content in ((state.hour, hour), (state.lo, lo), (state.hi, hi)):
         target.frombytes(content)

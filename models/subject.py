@@ -64,9 +64,9 @@ class Subject:
     both hold `records.RECORD` rows, with `refs` (source code, id, newline) in the same order.
     """
 
-    __slots__ = ("alerts", "cancelled_day", "change_day", "devices", "due", "fact_refs", "facts",
+    __slots__ = ("acted", "alerts", "cancelled_day", "change_day", "devices", "due", "fact_refs", "facts",
                  "fall", "group", "key", "marked", "parked", "path", "profile", "signal_refs",
-                 "signals")
+                 "signals", "view_day")
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -78,6 +78,10 @@ class Subject:
         """`grade.STEP` rows: every change of every computed grade."""
         self.change_day = 0
         """Next day on which a computed grade may change by itself; 0 = never."""
+        self.view_day = 0
+        """Next day on which an alert without a deadline may change by itself; 0 = never."""
+        self.acted = False
+        """Whether a person ever acted on one of its alerts."""
         self.due = 0
         """Day this subject stands in the timer wheel for; 0 = none."""
         self.group = 0

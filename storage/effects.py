@@ -97,4 +97,11 @@ class SubjectChanged(msgspec.Struct, frozen=True):
     recorded_ms: int
 
 
-Effect: TypeAlias = Rejected | AlertChanged | ReviewChanged | SubjectChanged
+class OpenAlerts(msgspec.Struct, frozen=True, gc=False):
+    """A subject's number of open alerts changed."""
+
+    subject: str
+    count: int
+
+
+Effect: TypeAlias = OpenAlerts | Rejected | AlertChanged | ReviewChanged | SubjectChanged

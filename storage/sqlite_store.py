@@ -18,7 +18,14 @@ import msgspec
 import numpy as np
 import xxhash
 
-from storage.effects import AlertChanged, Effect, Rejected, ReviewChanged, SubjectChanged
+from storage.effects import (
+    AlertChanged,
+    Effect,
+    OpenAlerts,
+    Rejected,
+    ReviewChanged,
+    SubjectChanged,
+)
 
 SCHEMA_VERSION = 1
 EFFECT_BITS = 24
@@ -147,7 +154,7 @@ class SqliteStore:
             raise
 
     def _apply(self, offset: int, effects: Sequence[Effect], raws: Mapping[int, bytes]) -> None:
-        alerts, transitions, reviews, subjects, rejects = [], [], [], [], []
+        alerts, transitions, reviews, subjects, rejects, counts = [], [], [], [], [], []
         assert len(effects) < 1 << EFFECT_BITS
         for n, effect in enumerate(effects):
             seq = offset << EFFECT_BITS | n
@@ -161,6 +168,8 @@ class SqliteStore:
                     subjects.append((effect.subject, effect.name, effect.kind, effect.district,
                                      effect.industry, effect.public_grade, effect.lowest_grade,
                                      effect.gap, effect.open_alerts))
+                case OpenAlerts():
+                    counts.append((effect.count, effect.subject))
                 case ReviewChanged():
                     reviews.append((effect.id, seq, int(effect.open), effect.subject,
                                     _PACK(effect)))
@@ -171,6 +180,8 @@ class SqliteStore:
         db = self._db
         if subjects:
             db.executemany("INSERT OR REPLACE INTO subjects VALUES (?,?,?,?,?,?,?,?,?)", subjects)
+        if counts:
+            db.executemany("UPDATE subjects SET open_alerts=? WHERE subject=?", counts)
         if alerts:
             db.executemany("INSERT OR REPLACE INTO alerts VALUES (?,?,?,?,?,?,?)", alerts)
             db.executemany("INSERT OR REPLACE INTO transitions VALUES (?,?,?,?,?)", transitions)

@@ -66,7 +66,7 @@ def _subject(s: Subject) -> list[Any]:
             s.group, s.profile, s.cancelled_day, s.fall,
             _PACK(list(s.alerts.values())) if s.alerts else None,
             [(*k, iot.dump(d)) for k, d in s.devices.items()] if s.devices else None, s.parked,
-            s.marked]
+            s.marked, s.acted, s.view_day]
 
 
 def _restore(row: list[Any]) -> Subject:
@@ -81,5 +81,5 @@ def _restore(row: list[Any]) -> Subject:
     if row[13]:
         s.devices = {(item, device, metric): iot.load(state)
                      for item, device, metric, state in row[13]}
-    s.parked, s.marked = row[14], row[15]
+    s.parked, s.marked, s.acted, s.view_day = row[14:18]
     return s

@@ -27,7 +27,7 @@ def subject_digest(subject: Subject) -> int:
         h.update(len(rows).to_bytes(4, "little") + b"".join(rows))
     h.update(subject.path + b"|" + subject.profile)
     # How long a department has had notice depends on when it was told: pending counts as firing.
-    alerts = sorted((a.id, a.state.replace("pending", "firing"), a.level, a.since_ms)
+    alerts = sorted((a.id, a.state.replace("pending", "firing"), a.level)
                     for a in (subject.alerts or {}).values())
     devices = sorted((k, iot.canonical(s)) for k, s in (subject.devices or {}).items())
     h.update(msgspec.msgpack.encode([alerts, devices, sorted(subject.parked or {})]))

@@ -113,8 +113,9 @@ class Intake:
 
     def _check_readings(self, event: e.Event, data: e.Readings) -> e.Event:
         made = []
+        latest_ms = round(event.time.timestamp() * 1000) + self._ahead_max_ms
         for n, series in enumerate(data.series):
-            wrong = iot.check(series)
+            wrong = iot.check(series, not_after_ms=latest_ms)
             if wrong:
                 field = f"data.series[{n}]"
                 raise InvalidEvent(Reason(field, "", wrong, f"{field}: {wrong}"))

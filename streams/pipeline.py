@@ -13,13 +13,14 @@ from typing import NamedTuple
 import xxhash
 
 from alerts import lifecycle, rules
+from alerts.matters import MATTER_RULES
 from models import events as e
 from models import iot
 from models import records as r
 from models.gap import extremes
 from models.grade import STEP, letter, walk
 from models.identity import Identities, seal
-from models.ledger import DAY_MS, FOREVER, NO_FACTS, Facts, fits, resolve, segments
+from models.ledger import DAY_MS, FOREVER, NO_FACTS, Fact, Facts, fits, resolve, segments
 from models.policy import INDICATORS, decode
 from models.score import of_item
 from models.scorecard import UNGRADED, Card, Timeline
@@ -28,6 +29,7 @@ from storage.effects import (
     AlertChanged,
     Effect,
     Evidence,
+    OpenAlerts,
     Reason,
     Rejected,
     ReviewChanged,
@@ -39,7 +41,11 @@ _I = {name: n for n, name in enumerate(INDICATORS)}
 _SIGNALS = frozenset({r.COMPLAINT, r.COMPLAINT_CLOSED})
 _DUE = {r.COMMITMENT: "commitment_overdue", r.ORDERED: "rectification_overdue",
         r.PENALTY: "penalty_unperformed"}
-_SETTLES = frozenset({r.PERFORMED, r.FULFILLED, r.BREACHED, r.RECTIFIED, r.NOT_RECTIFIED})
+_OVERDUE = ("commitment_overdue", "rectification_overdue", "penalty_unperformed")
+_SCORED = frozenset({r.COMPLAINT, r.COMPLAINT_CLOSED, r.INSPECTION, r.ALARM, r.INTERVIEW,
+                     r.FULFILLED, r.BREACHED, r.NOT_RECTIFIED, r.RECTIFIED, r.PERFORMED,
+                     r.VERIFIED, r.ARREARS})
+"""Types that may move a risk score."""
 _MOVES = frozenset({r.INSPECTION, r.FULFILLED, r.VERIFIED, r.ALARM, r.BREACHED, r.NOT_RECTIFIED,
                     r.ARREARS})
 """Types that may move a grade by their own day, and nothing else at once."""
@@ -205,45 +211,36 @@ class Shard:
 
     def _fall_due(self, subject: Subject) -> None:
         """A timer fired. Most fire for matters settled meanwhile: look closer only if need be."""
-        change = subject.change_day or FOREVER
-        if subject.alerts or subject.parked or change <= self.day:
-            self._assess(subject, None, timer=True)
-            return
-        nearest = self._matters(subject)
-        if nearest <= self.day:
+        day = self.day
+        next_day = min(subject.change_day or FOREVER, subject.view_day or FOREVER)
+        if next_day <= day or subject.parked:
             self._assess(subject, None, timer=True)
         else:
-            self._schedule(subject, min(nearest, change))
+            self._deadlines(subject, None)
+            self._schedule(subject, next_day)
 
-    def _matters(self, subject: Subject) -> int:
-        """Earliest day on which an unsettled matter of a quiet subject needs a look."""
-        card = self._card
-        policy = card.policy.rules
-        publication = policy.publication_overdue
-        settled: set[int] = set()
-        published: set[int] = set()
-        open_: list[tuple[int, int, bool]] = []
-        nearest = FOREVER
-        for key, of, time, day1, day2, _, _, kind, variant in r.RECORD.iter_unpack(subject.facts):
-            if kind == r.PUBLISHED:
-                published.add(of)
-            elif kind in _SETTLES:
-                settled.add(of)
-            elif kind == r.OBJECTION_RAISED:
-                nearest = 0
-            else:
-                if day1 and kind in _DUE:
-                    rule = getattr(policy, _DUE[kind])
-                    if rule.enabled:
-                        open_.append((key, day1 - rule.warn, False))
-                if publication.enabled and (
-                        kind == r.ACT or kind == r.INSPECTION or (kind == r.PENALTY and variant)):
-                    decided = day2 or (time + card.offset_ms) // DAY_MS
-                    open_.append((key, card.workday(decided, publication.warn_workdays), True))
-        for key, day, publishing in open_:
-            if day < nearest and key not in (published if publishing else settled):
-                nearest = day
-        return nearest
+    def _deadlines(self, subject: Subject, event: e.Event | None) -> None:
+        """Look at the matters with a deadline only."""
+        card, day = self._card, self.day
+        found, nearest = rules.deadlines(subject, card, day)
+        self._schedule(subject, nearest)
+        if not found and subject.alerts is None:
+            return
+        acts = _acts(subject, card) if subject.acted else ()
+        outcome = lifecycle.advance(subject.alerts, found, acts, subject.key, card, day,
+                                    self.clock_ms, matters=True)
+        if not outcome.transitions:
+            return
+        late = any(t.alert.facts.get("late") for t in outcome.transitions)
+        subject.alerts = outcome.held
+        for transition in outcome.transitions:
+            self._effects.append(self._alert(subject, transition, event))
+        if late:
+            # What is overdue costs points from now on.
+            self._lose(subject, self._card.worst(_OVERDUE), day)
+            if rules.may_have_plunged(subject, card):
+                self._assess(subject, None, timer=True)
+        self._show_open(subject)
 
     # ------------------------------------------------------------------------------------ events
 
@@ -317,6 +314,8 @@ class Shard:
             return
         if kind == r.LISTED or kind == r.ASSIGNED:
             subject.marked = True
+        elif kind in r.ALERT_ACTS:
+            subject.acted = True
         if subject.parked:
             self._unpark(subject, key, kind, variant)
             self._assess(subject, 0, event, timer=True)
@@ -327,28 +326,37 @@ class Shard:
                 self._lose(subject, self._cost(costs), day)
             self._assess(subject, self._from(kind, day), event)
             return
-        look = self._set_timer(subject, row)
-        look |= self._may_plunge(subject, row, target, day)
-        if not look and subject.alerts is not None:
-            look = any(a.rule == "score-plunge" or (of and of in a.evidence)
-                       for a in subject.alerts.values())
+        due = self._set_timer(subject, row)
+        look = self._may_plunge(subject, row, target, day)
+        if subject.alerts is not None:
+            for alert in subject.alerts.values():
+                if alert.rule == "score-plunge":
+                    look = look or kind in _SCORED
+                elif of and of in alert.evidence:
+                    due = True
+                    look = look or alert.rule not in MATTER_RULES
         if kind == r.ASSIGNED:
             self._judge_assigned(subject, row, event)
             return
         moves = kind in _MOVES and not self._stays_a(subject, row, target, day)
-        if look:
+        if look or (subject.marked and due and self._is_listed(subject)):
             self._assess(subject, day if moves else None, event)
-        elif moves:
-            changes = self._walk(subject, resolve(subject.facts, card.offset_ms), day)
+            return
+        if due:
+            self._deadlines(subject, event)
+        if moves:
+            facts = resolve(subject.facts, card.offset_ms)
+            changes = self._walk(subject, facts, day)
             self._schedule(subject, subject.change_day or FOREVER)
             if not changes:
                 return
             fell = any(UNGRADED != before < after for _, before, after, _ in changes)
-            if (fell or subject.alerts is not None or subject.marked
-                    or subject.spread() >= card.policy.gap.levels):
+            view = rules.View(subject, facts, NO_FACTS, card, self.day, self.clock_ms)
+            if fell or subject.alerts is not None or (
+                    view.grades.widest() >= card.policy.gap.levels):
                 self._assess(subject, None, event, changes=changes)
             else:
-                self._show(subject, changes)
+                self._show(subject, changes, view)
 
     def _judge_assigned(self, subject: Subject, row: r.Row, event: e.Event) -> None:
         """A department's own grade: only a gap can follow from it, and its end."""
@@ -392,10 +400,9 @@ class Shard:
         for day in days:
             if day <= self.day:
                 return True
-            self._schedule(subject, day)
-        if subject.marked and (kind == r.COMMITMENT or (kind == r.ACT and variant == 0)):
-            return self._is_listed(subject)
-        return False
+            if not subject.due or day < subject.due:
+                self._schedule(subject, day)
+        return subject.marked and (kind == r.COMMITMENT or (kind == r.ACT and variant == 0))
 
     def _is_listed(self, subject: Subject) -> bool:
         return any(row[7] == r.LISTED for row in r.RECORD.iter_unpack(subject.facts))
@@ -522,25 +529,26 @@ class Shard:
         if timer or rules.may_have_plunged(subject, card):
             subject.fall = (day // 30, 0, rules.lost_lately(view))
         outcome = lifecycle.advance(subject.alerts, rules.conditions(view), facts.acts,
-                                    subject.key, card, day, self.clock_ms)
-        opened = len([a for a in (subject.alerts or {}).values() if a.state in lifecycle.OPEN])
-        subject.alerts = outcome.held
-        for transition in outcome.transitions:
-            self._effects.append(self._alert(subject, view, transition, event))
+                                    subject.key, card, day, self.clock_ms, matters=False)
+        found, nearest = rules.deadlines(subject, card, day)
+        dated = lifecycle.advance(outcome.held, found, facts.acts, subject.key, card, day,
+                                  self.clock_ms, matters=True)
+        subject.alerts = dated.held
+        transitions = outcome.transitions + dated.transitions
+        for transition in transitions:
+            self._effects.append(self._alert(subject, transition, event, view))
         reviewed = any(t.alert.rule == "grade-gap" for t in outcome.transitions)
         if reviewed or isinstance(event, e.ReviewAnswered):
             self._review(subject, view)
-        now = len([a for a in (subject.alerts or {}).values() if a.state in lifecycle.OPEN])
-        if changes or reviewed or now != opened:
+        if changes or reviewed:
             self._show(subject, changes, view)
-        later = [*view.later, *outcome.later]
-        if subject.change_day:
-            later.append(subject.change_day)
-        if subject.parked:
-            later.extend(subject.parked.values())
-        future = min((d for d in later if d > day), default=FOREVER)
+        elif transitions:
+            self._show_open(subject)
+        later = [*view.later, *outcome.later, *(subject.parked or {}).values()]
+        subject.view_day = min((d for d in later if d > day), default=0)
         # The earliest timer is kept: a look too many is harmless, a look too few is not.
-        self._schedule(subject, future)
+        self._schedule(subject, min(nearest, subject.view_day or FOREVER,
+                                    subject.change_day or FOREVER))
 
     def _walk(self, subject: Subject, facts: Facts, start: int) -> list[tuple[int, int, int, int]]:
         """Rewrite the grade paths from `start` on; returns (item, from, to, day) changes."""
@@ -599,20 +607,20 @@ class Shard:
         names = list(self.sources)
         return [(names[refs[k][0]], refs[k][1]) for k in keys if k in refs]
 
-    def _alert(self, subject: Subject, view: rules.View, t: lifecycle.Transition,
-               event: e.Event | None) -> AlertChanged:
+    def _alert(self, subject: Subject, t: lifecycle.Transition, event: e.Event | None,
+               view: rules.View | None = None) -> AlertChanged:
         card, alert = self._card, t.alert
         evidence = []
         refs = subject.refs(set(alert.evidence))
         names = list(self.sources)
         for key in alert.evidence:
-            fact = view.facts.by_key.get(key) or view.signals.by_key.get(key)
-            if fact is not None and key in refs:
+            row = r.find(subject.facts, key) or r.find(subject.signals, key)
+            if row is not None:
                 evidence.append(Evidence(names[refs[key][0]], refs[key][1],
-                                         r.TYPE_NAMES[fact.type], fact.time))
+                                         r.TYPE_NAMES[row[7]], row[2]))
         items = alert.facts.get("items", "").split() or [card.item_ids[alert.item]]
         departments = [card.department_of[card.item_codes[i]] for i in items if i != "public"]
-        if not departments:
+        if not departments and view is not None:
             departments = [card.department_of[i] for i in view.grades.items if i]
         actor = note = ""
         if event is not None and isinstance(event.data, e.AlertAct) and t.reason == "act":
@@ -647,6 +655,11 @@ class Shard:
             held.start, held.due, held.ended, held.levels,
             named(held.highest) if held.open else {}, named(held.lowest) if held.open else {},
             [named(i) for i in held.items], held.departments, answers, self.clock_ms))
+
+    def _show_open(self, subject: Subject) -> None:
+        """The number of open alerts changed, nothing else."""
+        count = sum(a.state in lifecycle.OPEN for a in (subject.alerts or {}).values())
+        self._effects.append(OpenAlerts(subject.key, count))
 
     def _show(self, subject: Subject, changes: list[tuple[int, int, int, int]],
               view: rules.View | None = None) -> None:
@@ -731,6 +744,11 @@ class Shard:
             if subject.facts or subject.signals:
                 subject.fall = (1 << 20, 1 << 40, 0)
                 self._assess(subject, self.day)
+
+
+def _acts(subject: Subject, card: Card) -> list[Fact]:
+    """What people did about the subject's alerts, oldest first."""
+    return resolve(subject.facts, card.offset_ms).acts
 
 
 def _cut(subject: Subject, key: int) -> bytes:
