@@ -22,6 +22,7 @@ SIZE = RECORD.size
 KEY = struct.Struct("<Q")
 
 Row: TypeAlias = tuple[int, int, int, int, int, int, int, int, int]
+Fields: TypeAlias = tuple[int, int, int, int, int, int]
 
 TYPE_NAMES: tuple[str, ...] = ("", *e.EVENT_TYPES)
 TYPES: dict[str, int] = {name: code for code, name in enumerate(TYPE_NAMES) if code}
@@ -133,91 +134,117 @@ class Reducer:
 
     def __init__(self, items: dict[str, int], departments: dict[str, int],
                  penalty_classes: PenaltyClasses) -> None:
-        self.items = items
+        self.items = {**items, "public": WHOLE_SUBJECT}
         self.departments = departments
         self.penalty_classes = penalty_classes
-        self._by_class: dict[type, Callable[[Any], Row]] = {
+        own: dict[type, Callable[[Any], Fields]] = {
             e.ComplaintFiledEvent: self._complaint,
+            e.ComplaintClosedEvent: _complaint_closed,
             e.PenaltyDecided: self._penalty,
             e.InspectionCompleted: self._inspection,
             e.ActDecidedEvent: self._act,
-            e.ActPublishedEvent: self._published,
+            e.ActPublishedEvent: _published,
+            e.IotAlarm: self._alarm,
+            e.CommitmentMade: self._commitment,
+            e.RectificationOrdered: self._order,
+            e.InterviewHeld: self._interview,
+            e.ListEntered: _listed,
+            e.ArrearsConfirmed: _arrears,
+            e.InformationDeclared: _declared,
+            e.GradeAssigned: self._assigned,
+            e.ReviewAnswered: self._answered,
+            e.SubjectRegistered: _nothing,
+            e.SubjectCancelled: _nothing,
+            e.IotReadings: _nothing,
         }
+        self._fields: dict[type, tuple[int, Callable[[Any], Fields]]] = {}
+        for cls in e.Event.__args__:  # type: ignore[attr-defined]
+            code = TYPES[str(cls.__struct_config__.tag)]
+            default = _alert_act if code in ALERT_ACTS else _modifier
+            self._fields[cls] = (code, own.get(cls, default))
 
     def row(self, event: e.Event, key: int, time_ms: int) -> Row:
         """The record of `event`, as the fields of `RECORD`."""
-        of, day1, day2, extra, item, type_, variant = (
-            self._by_class.get(type(event)) or self._other)(event)  # type: ignore[misc]
-        return (key, of, time_ms, day1, day2, extra, item, type_, variant)
+        kind, fields = self._fields[type(event)]
+        of, day1, day2, extra, item, variant = fields(event.data)
+        return (key, of, time_ms, day1, day2, extra, item, kind, variant)
 
-    # Each returns (of, day1, day2, extra, item, type, variant).
+    # Each returns (of, day1, day2, extra, item, variant).
 
-    def _complaint(self, ev: e.ComplaintFiledEvent) -> Any:
-        d = ev.data
-        variant = d.severity - 1 + (4 if d.kind == "tip" else 0)
-        return 0, 0, 0, hash32(d.category), self.items[d.item], COMPLAINT, variant
+    def _complaint(self, d: e.Complaint) -> Fields:
+        return (0, 0, 0, hash32(d.category), self.items[d.item],
+                d.severity - 1 + (4 if d.kind == "tip" else 0))
 
-    def _penalty(self, ev: e.PenaltyDecided) -> Any:
-        d = ev.data
+    def _penalty(self, d: e.Penalty) -> Fields:
         basis = d.basis[0]
         return (0, from_date(d.due_on) if d.due_on else 0, from_date(d.decided_on),
-                hash32(basis.law + basis.article), self.items[d.item], PENALTY,
+                hash32(basis.law + basis.article), self.items[d.item],
                 penalty_class(d, self.penalty_classes))
 
-    def _inspection(self, ev: e.InspectionCompleted) -> Any:
-        d = ev.data
+    def _inspection(self, d: e.Inspection) -> Fields:
         worst = max((FINDINGS.index(f.severity) for f in d.findings), default=0)
-        return (0, 0, 0, len(d.findings), self.items[d.item], INSPECTION,
+        return (0, 0, 0, len(d.findings), self.items[d.item],
                 RESULTS.index(d.result) + 8 * worst)
 
-    def _act(self, ev: e.ActDecidedEvent) -> Any:
-        d = ev.data
-        return 0, 0, from_date(d.decided_on), 0, self.items[d.item], ACT, ACTS.index(d.act)
+    def _act(self, d: e.ActDecided) -> Fields:
+        return 0, 0, from_date(d.decided_on), 0, self.items[d.item], ACTS.index(d.act)
 
-    def _published(self, ev: e.ActPublishedEvent) -> Any:
-        return _of(ev.data.of), from_date(ev.data.published_on), 0, 0, 0, PUBLISHED, 0
+    def _alarm(self, d: e.Alarm) -> Fields:
+        return (0, 0, 0, hash32(d.device + "\n" + d.code), self.items[d.item],
+                d.severity - 1 + (4 if d.verified else 0))
 
-    def _other(self, ev: e.Event) -> Any:
-        type_ = TYPES[ev.type]
-        match ev:
-            case e.ComplaintClosedEvent(data=d):
-                return _of(d.of), 0, 0, 0, 0, type_, OUTCOMES.index(d.outcome)
-            case e.IotAlarm(data=d):
-                variant = d.severity - 1 + (4 if d.verified else 0)
-                return 0, 0, 0, hash32(d.device + "\n" + d.code), self.items[d.item], type_, variant
-            case e.CommitmentMade(data=d):
-                return (0, from_date(d.due_on), 0, hash32(d.matter), self.items[d.item], type_,
-                        COMMITMENT_KINDS.index(d.kind))
-            case e.RectificationOrdered(data=d):
-                return _of(d.of), from_date(d.due_on), 0, 0, self.items[d.item], type_, 0
-            case e.InterviewHeld(data=d):
-                return (_of(d.of), 0, 0, 0, self.items[d.item], type_,
-                        1 if d.kind == "warning" else 0)
-            case e.ListEntered(data=d):
-                return (0, from_date(d.until) if d.until else 0, 0, 0, WHOLE_SUBJECT, type_,
-                        LISTS.index(d.list_))
-            case e.ArrearsConfirmed(data=d):
-                return (0, 0, 0, min(int(d.amount_cny // 10_000), 2**32 - 1), WHOLE_SUBJECT, type_,
-                        1 if d.kind == "wage" else 0)
-            case e.InformationDeclared(data=d):
-                return 0, 0, 0, hash32(d.category), WHOLE_SUBJECT, type_, int(d.authorised)
-            case e.GradeAssigned(data=d):
-                item = WHOLE_SUBJECT if d.item == "public" else self.items[d.item]
-                return (0, from_date(d.valid_until) if d.valid_until else 0, 0, 0, item, type_,
-                        GRADES.index(d.grade) + 8 * ISSUERS.index(d.issuer))
-            case e.ReviewAnswered(data=d):
-                grade = GRADES.index(d.grade) if d.grade else NO_GRADE
-                return (identity("review", d.review), 0, 0, self.departments[d.department],
-                        WHOLE_SUBJECT, type_, grade + (8 if d.decision == "adjust" else 0))
-            case (e.AlertAcknowledged(data=a) | e.AlertAssigned(data=a) | e.AlertClosed(data=a)
-                  | e.AlertReopened(data=a) | e.AlertSilenced(data=a)):
-                until_min = int(a.until.timestamp() // 60) if a.until else 0
-                return (identity("alert", a.alert), until_min, 0, hash32(a.actor), WHOLE_SUBJECT,
-                        type_, 0)
-            case e.SubjectRegistered() | e.SubjectCancelled() | e.IotReadings():
-                return 0, 0, 0, 0, WHOLE_SUBJECT, type_, 0
-            case _:
-                return _of(ev.data.of), 0, 0, 0, WHOLE_SUBJECT, type_, 0  # type: ignore[union-attr]
+    def _commitment(self, d: e.Commitment) -> Fields:
+        return (0, from_date(d.due_on), 0, hash32(d.matter), self.items[d.item],
+                COMMITMENT_KINDS.index(d.kind))
+
+    def _order(self, d: e.Order) -> Fields:
+        return _of(d.of), from_date(d.due_on), 0, 0, self.items[d.item], 0
+
+    def _interview(self, d: e.Interview) -> Fields:
+        return _of(d.of), 0, 0, 0, self.items[d.item], 1 if d.kind == "warning" else 0
+
+    def _assigned(self, d: e.AssignedGrade) -> Fields:
+        return (0, from_date(d.valid_until) if d.valid_until else 0, 0, 0, self.items[d.item],
+                GRADES.index(d.grade) + 8 * ISSUERS.index(d.issuer))
+
+    def _answered(self, d: e.ReviewAnswer) -> Fields:
+        grade = GRADES.index(d.grade) if d.grade else NO_GRADE
+        return (identity("review", d.review), 0, 0, self.departments[d.department], WHOLE_SUBJECT,
+                grade + (8 if d.decision == "adjust" else 0))
+
+
+def _modifier(d: e.Of | e.OfReason) -> Fields:
+    return _of(d.of), 0, 0, 0, WHOLE_SUBJECT, 0
+
+
+def _complaint_closed(d: e.ComplaintClosed) -> Fields:
+    return _of(d.of), 0, 0, 0, WHOLE_SUBJECT, OUTCOMES.index(d.outcome)
+
+
+def _published(d: e.ActPublished) -> Fields:
+    return _of(d.of), from_date(d.published_on), 0, 0, WHOLE_SUBJECT, 0
+
+
+def _listed(d: e.ListEntry) -> Fields:
+    return 0, from_date(d.until) if d.until else 0, 0, 0, WHOLE_SUBJECT, LISTS.index(d.list_)
+
+
+def _arrears(d: e.Arrears) -> Fields:
+    return (0, 0, 0, min(int(d.amount_cny // 10_000), 2**32 - 1), WHOLE_SUBJECT,
+            1 if d.kind == "wage" else 0)
+
+
+def _declared(d: e.Declaration) -> Fields:
+    return 0, 0, 0, hash32(d.category), WHOLE_SUBJECT, int(d.authorised)
+
+
+def _alert_act(d: e.AlertAct) -> Fields:
+    until_min = int(d.until.timestamp() // 60) if d.until else 0
+    return identity("alert", d.alert), until_min, 0, hash32(d.actor), WHOLE_SUBJECT, 0
+
+
+def _nothing(d: object) -> Fields:
+    return 0, 0, 0, 0, WHOLE_SUBJECT, 0
 
 
 def find(records: bytes | bytearray, key: int) -> Row | None:

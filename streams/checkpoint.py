@@ -46,9 +46,10 @@ def load(parts: Iterable[bytes]) -> Shard:
     for since_day, document, weights in cards:
         card = Card(decode(document), since_day, weights)
         if shard.timeline is None:
-            shard.timeline = Timeline(card)
+            shard.bring(Timeline(card))
         else:
             shard.timeline.cards.append(card)
+            shard.bring(shard.timeline)
     shard.identities = Identities.load(keys, bodies)
     for part in stream:
         for row in _UNPACK(part):

@@ -70,6 +70,9 @@ _COSTLY = {
 _REVOKES = frozenset({r.PENALTY_REVOKED, r.LIST_REVOKED, r.OBJECTION_UPHELD})
 
 
+_NO_SUBJECT = frozenset({e.Tick, e.PolicyChanged})
+
+
 class Entry(NamedTuple):
     """One event of an envelope: when the log took it, its encoded body, the decoded event."""
 
@@ -99,6 +102,8 @@ class Shard:
         """Subjects whose devices must be looked at in that hour."""
         self.hour = 0
         self.timeline: Timeline | None = None
+        self._card: Card
+        """The card in force."""
         self.clock_ms = 0
         self.day = 0
         self.counts = Counts()
@@ -114,44 +119,42 @@ class Shard:
         AssertionError: an event before any policy, or a broken invariant. That is a bug.
         """
         self._effects = effects = []
-        known: dict[int, int] = {}
-        names = [("", "") if isinstance(x.event, e.Tick | e.PolicyChanged)
-                 else (x.event.source, x.event.id) for x in envelope]
-        keys = seal([r.identity(*n) for n in names])
-        bodies = seal([xxhash.xxh3_64_intdigest(x.body) for x in envelope])
+        identity, hashed = r.identity, xxhash.xxh3_64_intdigest
+        keys = seal([0 if type(x.event) in _NO_SUBJECT else identity(x.event.source, x.event.id)
+                     for x in envelope])
+        bodies = seal([hashed(x.body) for x in envelope])
         held = self.identities.get(keys).tolist()
+        known: dict[int, int] = {}
         accepted: list[int] = []
-        key_list, body_list = keys.tolist(), bodies.tolist()
-        for n, entry in enumerate(envelope):
-            event = entry.event
-            if isinstance(event, e.Tick):
-                self._advance(entry.recorded_ms)
+        n = -1
+        for (recorded_ms, _, event), key, body, before in zip(
+                envelope, keys.tolist(), bodies.tolist(), held, strict=True):
+            n += 1
+            if recorded_ms > self.clock_ms:
+                self._advance(recorded_ms)
+            if type(event) in _NO_SUBJECT:
+                if isinstance(event, e.PolicyChanged):
+                    self._change_policy(event)
                 continue
-            if isinstance(event, e.PolicyChanged):
-                self._advance(entry.recorded_ms)
-                self._change_policy(event)
-                continue
-            self._advance(entry.recorded_ms)
-            key, body = key_list[n], body_list[n]
-            before = held[n] or known.get(key, 0)
+            before = before or known.get(key, 0)
             if before:
                 if before == body:
                     self.counts.duplicates += 1
-                else:
-                    self.counts.conflicts += 1
-                    self._reject(event, n, Reason(
-                        "id", event.id, "an id not used before by this source",
-                        f"id={event.id}: source {event.source} has sent another event under it; "
-                        "the first stands"))
-                continue
-            reason = self._take(event, key)
+                    continue
+                self.counts.conflicts += 1
+                reason: Reason | None = Reason(
+                    "id", event.id, "an id not used before by this source",
+                    f"id={event.id}: source {event.source} has sent another event under it; "
+                    "the first stands")
+            else:
+                reason = self._take(event, key)
             if reason is None:
                 known[key] = body
                 accepted.append(n)
-                self.counts.accepted += 1
             else:
                 self._reject(event, n, reason)
         if accepted:
+            self.counts.accepted += len(accepted)
             self.identities.put(keys[accepted], bodies[accepted])
         self._effects = []
         return effects
@@ -161,12 +164,15 @@ class Shard:
         self._effects.append(Rejected(event.source, event.id, event.type, event.subject, reason,
                                       self.clock_ms, position))
 
+    def bring(self, timeline: Timeline) -> None:
+        """Put the policies of a checkpoint, or the first one, in force."""
+        self.timeline = timeline
+        self._card = timeline.last
+
     # ------------------------------------------------------------------------------------- time
 
     def _advance(self, recorded_ms: int) -> None:
         """Let time pass up to a moment, firing what falls due, hour by hour and day by day."""
-        if recorded_ms <= self.clock_ms:
-            return
         if self.timeline is None:
             self.clock_ms = recorded_ms
             return
@@ -243,11 +249,6 @@ class Shard:
         self._show_open(subject)
 
     # ------------------------------------------------------------------------------------ events
-
-    @property
-    def _card(self) -> Card:
-        assert self.timeline is not None, "an event before any policy"
-        return self.timeline.last
 
     def _take(self, event: e.Event, key: int) -> Reason | None:
         """Fold one new event; a reason when it cannot be taken."""
@@ -732,7 +733,7 @@ class Shard:
         card = Card(decode(event.document), self.day)
         if self.timeline is None:
             card.since_day = 0
-            self.timeline = Timeline(card)
+            self.bring(Timeline(card))
             self.day = (self.clock_ms + card.offset_ms) // DAY_MS
             return
         known = self.timeline.last
@@ -740,6 +741,7 @@ class Shard:
         if card.hash == known.hash:
             return
         self.timeline.add(card)
+        self._card = card
         for subject in sorted(self.subjects.values(), key=lambda s: s.key):
             if subject.facts or subject.signals:
                 subject.fall = (1 << 20, 1 << 40, 0)
