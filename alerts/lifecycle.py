@@ -44,7 +44,7 @@ def advance(held: dict[str, Alert] | None, found: dict[str, Condition], acts: Se
     """
     if not held and not found:
         return Outcome(None, [], [])
-    before = {}
+    before: dict[str, Alert] = {}
     now: dict[str, Alert] = {}
     for id, alert in (held or {}).items():
         (before if (alert.rule in MATTER_RULES) == matters else now)[id] = alert

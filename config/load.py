@@ -18,9 +18,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from config.workdays import calendar_exceptions
+from config.workdays import CalendarExceptions, calendar_exceptions
 from models.iot import DeviceSpec
-from models.policy import Calendar, Item, Policy, Strict, problems
+from models.policy import Calendar, Policy, Strict, problems
 
 HERE = Path(__file__).parent
 POLICY = HERE / "policy.toml"
@@ -70,7 +70,7 @@ def settings(path: Path | None = None) -> Settings:
     token = os.environ.get("XINFENG_TOKEN")
     if token is not None:
         merged["http"]["token"] = token
-    made = _convert(merged, Settings, path or SETTINGS)
+    made: Settings = _convert(merged, Settings, path or SETTINGS)
     if made.http.host not in ("127.0.0.1", "::1", "localhost") and not made.http.token:
         raise ConfigError(
             f"http.host={made.http.host}: listening beyond this machine needs http.token (or "
@@ -91,7 +91,7 @@ def policy(path: Path | None = None) -> Policy:
         drop["to_b"] = None
     raw["items"] = [{k: row[k] for k in ("id", "department", "item")}
                     for row in _csv(path, catalogue["items"], ("id", "department", "item"))]
-    made = _convert({**raw, "devices": [], "calendar": _calendar(catalogue["calendar_years"])},
+    made: Policy = _convert({**raw, "devices": [], "calendar": _calendar(catalogue["calendar_years"])},
                     Policy, path)
     made = msgspec.structs.replace(made, devices=_devices(path, catalogue["devices"]))
     wrong = problems(made)
@@ -166,7 +166,7 @@ def _devices(beside: Path, name: str) -> list[DeviceSpec]:
 
 
 @cache
-def _exceptions(first: int, last: int) -> dict[str, Any]:
+def _exceptions(first: int, last: int) -> CalendarExceptions:
     return calendar_exceptions(first, last)
 
 

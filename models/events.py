@@ -491,5 +491,5 @@ LogEvent: TypeAlias = Event | Tick | PolicyChanged
 """What the log may hold."""
 
 EVENT_TYPES: tuple[str, ...] = tuple(
-    str(t.__struct_config__.tag) for t in Event.__args__  # type: ignore[attr-defined]
+    str(t.__struct_config__.tag) for t in Event.__args__
 )

@@ -71,7 +71,8 @@ class Identities:
     def dump(self) -> tuple[bytes, bytes]:
         """Used slots only, as little-endian bytes."""
         used = np.flatnonzero(self._keys)
-        return (self._keys[used].astype("<u8").tobytes(), self._bodies[used].astype("<u8").tobytes())
+        return (self._keys[used].astype("<u8").tobytes(),
+                self._bodies[used].astype("<u8").tobytes())
 
     @classmethod
     def load(cls, keys: bytes, bodies: bytes) -> Identities:

@@ -234,8 +234,8 @@ def findings(
     in cells, so to within one cell.
     `iot-tamper`: flat (going on or ended within 24 hours), too regular or hugging the limit (in the
     newest readings, at most 24 hours old).
-    `iot-silent`: no sign of life for more than `silent_intervals` reporting intervals, or as many of
-    the times that one of its messages covers, if those are longer (at most a day).
+    `iot-silent`: no sign of life for more than `silent_intervals` reporting intervals, or as many
+    of the times that one of its messages covers, if those are longer (at most a day).
     """
     if spec is None:
         return ()

@@ -131,7 +131,7 @@ def resolve(records: bytes | bytearray, offset_ms: int) -> Facts:
     by_key: dict[int, Fact] = {}
     by_type: dict[int, list[Fact]] = {}
     for row in RECORD.iter_unpack(records):
-        fact = Fact(row, offset_ms)  # type: ignore[arg-type]
+        fact = Fact(row, offset_ms)
         by_key[row[0]] = fact
         kind = row[7]
         if kind in by_type:

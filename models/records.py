@@ -158,7 +158,7 @@ class Reducer:
             e.IotReadings: _nothing,
         }
         self._fields: dict[type, tuple[int, Callable[[Any], Fields]]] = {}
-        for cls in e.Event.__args__:  # type: ignore[attr-defined]
+        for cls in e.Event.__args__:
             code = TYPES[str(cls.__struct_config__.tag)]
             default = _alert_act if code in ALERT_ACTS else _modifier
             self._fields[cls] = (code, own.get(cls, default))
@@ -253,6 +253,6 @@ def find(records: bytes | bytearray, key: int) -> Row | None:
     at = records.find(needle)
     while at >= 0:
         if at % SIZE == 0:
-            return RECORD.unpack_from(records, at)  # type: ignore[return-value]
+            return RECORD.unpack_from(records, at)
         at = records.find(needle, at + 1)
     return None

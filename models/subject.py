@@ -64,9 +64,9 @@ class Subject:
     both hold `records.RECORD` rows, with `refs` (source code, id, newline) in the same order.
     """
 
-    __slots__ = ("acted", "alerts", "cancelled_day", "change_day", "devices", "due", "fact_refs", "facts",
-                 "fall", "group", "key", "marked", "parked", "path", "profile", "signal_refs",
-                 "signals", "view_day")
+    __slots__ = ("acted", "alerts", "cancelled_day", "change_day", "devices", "due", "fact_refs",
+                 "facts", "fall", "group", "key", "marked", "parked", "path", "profile",
+                 "signal_refs", "signals", "view_day")
 
     def __init__(self, key: str) -> None:
         self.key = key

@@ -80,7 +80,7 @@ class Dead(NamedTuple):
 
 
 class SqliteStore:
-    """One store folder (None = in memory only); `write=True` takes the lock that keeps a second writer out.
+    """One store folder (None = in memory only); `write=True` locks a second writer out.
 
     Raises
     ------
@@ -134,7 +134,8 @@ class SqliteStore:
         """Write one envelope and all that follows from it, or nothing.
 
         `subjects` has one entry per event of the envelope, "" for those of no subject; `raws` the
-        bytes with which a refused one goes to the dead letters, by position. An empty envelope writes only `dead`.
+        bytes with which a refused one goes to the dead letters, by position.
+        An empty envelope writes only `dead`.
         """
         db = self._db
         db.execute("BEGIN IMMEDIATE")

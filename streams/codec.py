@@ -11,9 +11,9 @@ from models.events import EVENT_TYPES, Event, LogEvent
 from storage.effects import Reason
 from streams.pipeline import Entry
 
-_JSON = msgspec.json.Decoder(Event)
+_JSON: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 _ANY = msgspec.json.Decoder()
-_LOG = msgspec.msgpack.Decoder(LogEvent)
+_LOG: msgspec.msgpack.Decoder[LogEvent] = msgspec.msgpack.Decoder(LogEvent)
 _ENVELOPE = msgspec.msgpack.Decoder(list[tuple[int, bytes]])
 _PACK = msgspec.msgpack.Encoder()
 VALUE_MAX = 120

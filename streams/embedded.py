@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from models import events as e
-from models.policy import Policy, encode
+from models.policy import Policy, decode, encode
 from models.policy import digest as policy_digest
 from models.scorecard import Card
 from storage.effects import AlertChanged, Effect, Reason, Rejected
@@ -66,7 +66,7 @@ class Embedded:
 
     def _renew(self, document: str, in_force: str) -> None:
         if in_force:
-            new, old = Card(codec_policy(document), 0).item_ids, self.card.item_ids
+            new, old = Card(decode(document), 0).item_ids, self.card.item_ids
             if new[: len(old)] != old:
                 raise StoreError("policy: the items catalogue may only grow at its end; "
                                  f"the log knows {old[-1]} as its last item")
@@ -134,19 +134,14 @@ class Embedded:
         return Dead(now_ms, origin, reason, self.intake.scrub(raw))
 
 
-def codec_policy(document: str) -> Policy:
-    from models.policy import decode
-
-    return decode(document)
-
-
 def restore(store: SqliteStore) -> tuple[Shard, int]:
     """State of a store: its checkpoint, then the log after it."""
     offset, parts = store.load_checkpoint()
     shard = checkpoint.load(parts) if offset else Shard()
-    for offset, body in store.read(offset):
+    applied = offset
+    for applied, body in store.read(offset):  # noqa: B007 (the last one is what we return)
         shard.step(codec.decode_envelope(body))
-    return shard, offset
+    return shard, applied
 
 
 def replay(store: SqliteStore) -> Shard:

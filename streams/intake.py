@@ -76,7 +76,8 @@ class Intake:
             if wrong:
                 raise InvalidEvent(reason("subject", subject, wrong))
         elif not subject.isprintable() or subject != subject.strip():
-            raise InvalidEvent(reason("subject", subject, "must be printable, without outer spaces"))
+            raise InvalidEvent(reason("subject", subject,
+                                      "must be printable, without outer spaces"))
         if len(self._known) >= KNOWN_MAX:
             self._known.clear()
         self._known.add(subject)
@@ -131,11 +132,10 @@ class Intake:
             value = msgspec.json.decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             value = None
-        if isinstance(value, dict) and isinstance(value.get("data"), dict):
+        data = value.get("data") if isinstance(value, dict) else None
+        if isinstance(data, dict) and "complainant" in data:
             # Also catches a key or a value that is written with escapes.
-            if "complainant" in value["data"]:
-                who = msgspec.json.encode(value["data"]["complainant"])
-                value["data"]["complainant"] = self._pseudonym(who)
-                return msgspec.json.encode(value)
+            data["complainant"] = self._pseudonym(msgspec.json.encode(data["complainant"]))
+            return msgspec.json.encode(value)
         return _COMPLAINANT.sub(
             lambda m: m[1] + b'"' + self._pseudonym(m[2]).encode() + b'"', raw)

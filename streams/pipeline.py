@@ -70,9 +70,6 @@ _COSTLY = {
 _REVOKES = frozenset({r.PENALTY_REVOKED, r.LIST_REVOKED, r.OBJECTION_UPHELD})
 
 
-_NO_SUBJECT = frozenset({e.Tick, e.PolicyChanged})
-
-
 class Entry(NamedTuple):
     """One event of an envelope: when the log took it, its encoded body, the decoded event."""
 
@@ -118,9 +115,11 @@ class Shard:
         ------
         AssertionError: an event before any policy, or a broken invariant. That is a bug.
         """
-        self._effects = effects = []
+        effects: list[Effect] = []
+        self._effects = effects
         identity, hashed = r.identity, xxhash.xxh3_64_intdigest
-        keys = seal([0 if type(x.event) in _NO_SUBJECT else identity(x.event.source, x.event.id)
+        keys = seal([0 if isinstance(x.event, (e.Tick, e.PolicyChanged))
+                     else identity(x.event.source, x.event.id)
                      for x in envelope])
         bodies = seal([hashed(x.body) for x in envelope])
         held = self.identities.get(keys).tolist()
@@ -132,7 +131,7 @@ class Shard:
             n += 1
             if recorded_ms > self.clock_ms:
                 self._advance(recorded_ms)
-            if type(event) in _NO_SUBJECT:
+            if isinstance(event, (e.Tick, e.PolicyChanged)):
                 if isinstance(event, e.PolicyChanged):
                     self._change_policy(event)
                 continue
