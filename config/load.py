@@ -91,8 +91,8 @@ def policy(path: Path | None = None) -> Policy:
         drop["to_b"] = None
     raw["items"] = [{k: row[k] for k in ("id", "department", "item")}
                     for row in _csv(path, catalogue["items"], ("id", "department", "item"))]
-    made: Policy = _convert({**raw, "devices": [], "calendar": _calendar(catalogue["calendar_years"])},
-                    Policy, path)
+    raw |= {"devices": [], "calendar": _calendar(catalogue["calendar_years"])}
+    made: Policy = _convert(raw, Policy, path)
     made = msgspec.structs.replace(made, devices=_devices(path, catalogue["devices"]))
     wrong = problems(made)
     if wrong:

@@ -346,7 +346,9 @@ class Shard:
             self._deadlines(subject, event)
         if moves:
             facts = resolve(subject.facts, card.offset_ms)
-            changes = self._walk(subject, facts, day)
+            item = target[6] if target is not None else row[6]
+            due_change = subject.change_day and subject.change_day <= self.day
+            changes = self._walk(subject, facts, day, r.WHOLE_SUBJECT if due_change else item)
             self._schedule(subject, subject.change_day or FOREVER)
             if not changes:
                 return
@@ -550,15 +552,22 @@ class Shard:
         self._schedule(subject, min(nearest, subject.view_day or FOREVER,
                                     subject.change_day or FOREVER))
 
-    def _walk(self, subject: Subject, facts: Facts, start: int) -> list[tuple[int, int, int, int]]:
-        """Rewrite the grade paths from `start` on; returns (item, from, to, day) changes."""
+    def _walk(self, subject: Subject, facts: Facts, start: int,
+              only: int = r.WHOLE_SUBJECT) -> list[tuple[int, int, int, int]]:
+        """Rewrite the grade paths from `start` on; returns (item, from, to, day) changes.
+
+        `only` names the one item, beside the public grade, that can have changed; 0 = any.
+        """
         assert self.timeline is not None
         changes = []
         next_days = []
         spans = [(card, first, last, segments(facts, card, public=True))
                  for card, first, last in self.timeline.spans(min(start, self.day), self.day)]
-        items = {s.item for s in spans[-1][3] if s.item} | set(subject.graded_items())
-        items.add(r.WHOLE_SUBJECT)
+        if only:
+            items = {only, r.WHOLE_SUBJECT}
+        else:
+            items = {s.item for s in spans[-1][3]} | set(subject.graded_items())
+            items.add(r.WHOLE_SUBJECT)
         for item in sorted(items):
             before = subject.grade_at(item, self.day)
             grade = subject.grade_at(item, start - 1)
@@ -574,6 +583,9 @@ class Shard:
                 after = subject.grade_at(item, self.day)
                 if after != before:
                     changes.append((item, before, after, steps[-1][0] if steps else start))
+        if only and subject.change_day > self.day:
+            # The other items' next changes are in there.
+            next_days.append(subject.change_day)
         subject.change_day = min(next_days, default=0)
         return changes
 
