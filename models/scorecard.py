@@ -83,6 +83,8 @@ class Card:
         self.floors = [round(1000 * x) for x in (bands.a, bands.b, bands.c)]
         self.margin = round(1000 * bands.margin_points)
         self.evidence_min = bands.evidence_min
+        self.clean_is_a = bands.evidence_min == 1 and min(self.base) >= self.floors[0]
+        """Whether any kind of subject starts at A with its first, good evidence."""
         self.direct = frozenset(LISTS.index(name) for name in bands.direct_d)
         self.regimes = [(from_date(p.since), p.months) for p in policy.publicity]
         self.calendar = WorkingDays(

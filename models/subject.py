@@ -66,7 +66,7 @@ class Subject:
 
     __slots__ = ("acted", "alerts", "cancelled_day", "change_day", "devices", "due", "fact_refs",
                  "facts", "fall", "group", "key", "marked", "parked", "path", "profile",
-                 "signal_refs", "signals", "view_day")
+                 "signal_refs", "signals", "spotless", "view_day")
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -80,6 +80,9 @@ class Subject:
         """Next day on which a computed grade may change by itself; 0 = never."""
         self.view_day = 0
         """Next day on which an alert without a deadline may change by itself; 0 = never."""
+        self.spotless = True
+        """Whether no record of it ever could lower its credit score, or take back one that raises
+        it: then every grade is the one of a clean start."""
         self.acted = False
         """Whether a person ever acted on one of its alerts."""
         self.due = 0

@@ -67,7 +67,7 @@ def _subject(s: Subject) -> list[Any]:
             s.group, s.profile, s.cancelled_day, s.fall,
             _PACK(list(s.alerts.values())) if s.alerts else None,
             [(*k, iot.dump(d)) for k, d in s.devices.items()] if s.devices else None, s.parked,
-            s.marked, s.acted, s.view_day]
+            s.marked, s.acted, s.view_day, s.spotless]
 
 
 def _restore(row: list[Any]) -> Subject:
@@ -82,5 +82,5 @@ def _restore(row: list[Any]) -> Subject:
     if row[13]:
         s.devices = {(item, device, metric): iot.load(state)
                      for item, device, metric, state in row[13]}
-    s.parked, s.marked, s.acted, s.view_day = row[14:18]
+    s.parked, s.marked, s.acted, s.view_day, s.spotless = row[14:19]
     return s

@@ -46,6 +46,10 @@ _SCORED = frozenset({r.COMPLAINT, r.COMPLAINT_CLOSED, r.INSPECTION, r.ALARM, r.I
                      r.FULFILLED, r.BREACHED, r.NOT_RECTIFIED, r.RECTIFIED, r.PERFORMED,
                      r.VERIFIED, r.ARREARS})
 """Types that may move a risk score."""
+_SPOTLESS = frozenset({r.COMPLAINT, r.COMPLAINT_CLOSED, r.ACT, r.PUBLISHED, r.COMMITMENT,
+                       r.FULFILLED, r.DECLARED, r.VERIFIED, r.INTERVIEW, r.ORDERED, r.RECTIFIED,
+                       r.INSPECTION, r.ASSIGNED, r.READINGS, r.PERFORMED})
+"""Types that cannot lower a credit score (an inspection that was passed, that is)."""
 _MOVES = frozenset({r.INSPECTION, r.FULFILLED, r.VERIFIED, r.ALARM, r.BREACHED, r.NOT_RECTIFIED,
                     r.ARREARS})
 """Types that may move a grade by their own day, and nothing else at once."""
@@ -308,7 +312,10 @@ class Shard:
         card = self._card
         key, of, time_ms, _, _, _, _, kind, variant = row
         day = (time_ms + card.offset_ms) // DAY_MS
+        if kind not in _SPOTLESS or (kind == r.INSPECTION and variant & 7):
+            subject.spotless = False
         if kind in r.MODIFIERS and target is None:
+            subject.spotless = False
             subject.parked = {**(subject.parked or {}), key: self.day + card.policy.limits.park_d}
             self._schedule(subject, subject.parked[key])
             return
@@ -363,10 +370,13 @@ class Shard:
     def _judge_assigned(self, subject: Subject, row: r.Row, event: e.Event) -> None:
         """A department's own grade: only a gap can follow from it, and its end."""
         card = self._card
+        last = {code: grade for code, _, grade in STEP.iter_unpack(subject.path)}
         held = {grade for _, _, grade in STEP.iter_unpack(subject.path)} - {UNGRADED}
+        alone = -1
         for other in r.RECORD.iter_unpack(subject.facts):
             if other[7] == r.ASSIGNED:
                 held.add(other[8] & 7)
+                alone += 1
             elif other[7] == r.LISTED or other[7] == r.ANSWERED:
                 held |= {0, 3}
         if max(held) - min(held) >= card.policy.gap.levels or subject.alerts is not None:
@@ -374,9 +384,15 @@ class Shard:
             return
         if row[3]:
             self._schedule(subject, max(row[3] + 1, self.day + 1))
-        view = rules.View(subject, resolve(subject.facts, card.offset_ms), NO_FACTS, card,
-                          self.day, self.clock_ms)
-        self._show(subject, [], view)
+        _, _, time_ms, until, _, _, item, _, variant = row
+        if alone == 0 and (time_ms + card.offset_ms) // DAY_MS <= self.day and (
+                not until or self.day <= until):
+            if r.ISSUERS[variant >> 3] in card.policy.gap.issuers:
+                last[item] = variant & 7
+            self._show(subject, [], last=last)
+        else:
+            self._show(subject, [], rules.View(subject, resolve(subject.facts, card.offset_ms),
+                                               NO_FACTS, card, self.day, self.clock_ms))
 
     @staticmethod
     def _from(kind: int, day: int) -> int | None:
@@ -423,17 +439,23 @@ class Shard:
             item, name = r.WHOLE_SUBJECT, "information_verified"
         else:
             return False
+        card = self._card
         seen: dict[int, tuple[int, int]] = {}
         for code, since, grade in STEP.iter_unpack(subject.path):
             seen[code] = (since, grade)
-        if item not in seen or r.WHOLE_SUBJECT not in seen:
-            return False
-        codes = seen if item == r.WHOLE_SUBJECT else (item, r.WHOLE_SUBJECT)
-        for code in codes:
-            since, grade = seen[code]
+        new = [code for code in (item, r.WHOLE_SUBJECT) if code not in seen]
+        for code in seen if item == r.WHOLE_SUBJECT else (item, r.WHOLE_SUBJECT):
+            since, grade = seen.get(code, (day, 0))
             if grade != 0 or since > day:
                 return False
-        card = self._card
+        if new:
+            # First evidence, and good: an A where a clean start is one.
+            if not subject.spotless or subject.marked or not card.clean_is_a or (
+                    self.timeline is not None and len(self.timeline.cards) > 1):
+                return False
+            for code in dict.fromkeys(new):
+                subject.rewrite(code, day, [(day, 0)])
+            self._show(subject, [(code, UNGRADED, 0, day) for code in dict.fromkeys(new)])
         stop = card.months_after(day, card.indicators[_I[name]].max_months)
         change = subject.change_day
         subject.change_day = min(change, stop) if change else stop
@@ -674,10 +696,11 @@ class Shard:
         self._effects.append(OpenAlerts(subject.key, count))
 
     def _show(self, subject: Subject, changes: list[tuple[int, int, int, int]],
-              view: rules.View | None = None) -> None:
+              view: rules.View | None = None, last: dict[int, int] | None = None) -> None:
         card = self._card
         profile = subject.registration()
-        last = {code: grade for code, _, grade in STEP.iter_unpack(subject.path)}
+        if last is None:
+            last = {code: grade for code, _, grade in STEP.iter_unpack(subject.path)}
         public = last.get(r.WHOLE_SUBJECT, UNGRADED)
         held = [g for g in last.values() if g != UNGRADED]
         lowest, gap = (max(held), max(held) - min(held)) if held else (UNGRADED, 0)
