@@ -56,12 +56,13 @@ def advance(held: dict[str, Alert] | None, found: dict[str, Condition], acts: Se
         waits = _waits(condition, now, subject, card, day)
         if waits > day:
             later.append(waits)
-        # A device's cause may creep with its window: what people did about it still stands.
-        since = min(condition.since_ms, old.since_ms) if old else condition.since_ms
+        since = condition.since_ms
+        if old and condition.rule.startswith("iot-"):
+            # A device's cause creeps with its window: what people did about it still stands.
+            since = min(since, old.since_ms)
         state, silenced = _people(id, acts, since, "pending" if waits > day else "firing")
-        alert = Alert(id, condition.rule, condition.item, condition.level, state,
-                      condition.since_ms, opened, clock_ms, condition.evidence, condition.facts,
-                      waits, silenced)
+        alert = Alert(id, condition.rule, condition.item, condition.level, state, since, opened,
+                      clock_ms, condition.evidence, condition.facts, waits, silenced)
         if old is None:
             transitions.append(Transition(alert, "", "opened"))
         elif (old.state, old.level, old.silenced_until_ms) != (state, condition.level, silenced):

@@ -214,12 +214,28 @@ def score_plunge(view: View) -> Iterator[Condition]:
               if first < s.start <= day and not card.positive[s.indicator]]
     if -sum(_at_once(s, card, group) for s in recent) < 1000 * rule.fall_points:
         return
+    # Good evidence that ends may be what tips the scale.
+    view.at(*(s.stop for s in view.public if card.positive[s.indicator]))
     for item in sorted({s.item for s in recent if s.item}) or [WHOLE_SUBJECT]:
         public, internal = of_item(view.public, item), of_item(view.internal, item)
-        points = fall(public, internal, day, rule.window_d, card, group)
-        if points >= 1000 * rule.fall_points:
+        limit = 1000 * rule.fall_points
+
+        def fallen(at: int, public: list[Segment] = public,
+                   internal: list[Segment] = internal) -> int:
+            return fall(public, internal, at, rule.window_d, card, group)
+
+        points = fallen(day)
+        if points >= limit:
             own = [s for s in recent if not s.item or s.item == item]
-            view.at(min(s.start for s in own) + rule.window_d)
+            # Until something starts or ends, the score can only recover: find the day it has.
+            low, high = day, min(min(s.start for s in own) + rule.window_d,
+                                 *(s.stop for s in public if s.stop > day),
+                                 *(s.start for s in chain(public, internal) if s.start > day))
+            if fallen(high) < limit:
+                while high - low > 1:
+                    middle = (low + high) // 2
+                    low, high = (middle, high) if fallen(middle) >= limit else (low, middle)
+            view.at(high)
             own.sort(key=lambda s: (s.start, s.fact.time, s.fact.key))
             yield Condition("score-plunge", item, 0, rule.level, view.ms(own[-1].start),
                             list(dict.fromkeys(s.fact.key for s in own)),

@@ -72,14 +72,16 @@ def graded_since(segments: list[Segment], least: int) -> int:
     return days[least - 1] if len(days) >= least else FOREVER
 
 
-def walk(segments: list[Segment], card: Card, group: int, grade: int, start: int,
+def walk(segments: list[Segment], item: int, card: Card, group: int, grade: int, start: int,
          end: int) -> Walk:
     """Follow the grade from `start` (where it was `grade` the day before) through `end`.
 
     Parameters
     ----------
     segments
-        All public segments that count for the item.
+        All public segments that count for the item: its own and those of the whole subject.
+    item
+        Its code. An item is graded from its own first evidence on (0 = public: from any).
     group
         Row of `scorecard.GROUPS`: the subject's kind.
     grade
@@ -93,7 +95,8 @@ def walk(segments: list[Segment], card: Card, group: int, grade: int, start: int
     breakpoints (a fact starting or stopping) a score can only rise, since only bad
     evidence decays; the day of a rise is found by bisection.
     """
-    since = graded_since(segments, card.evidence_min)
+    own = segments if not item else [s for s in segments if s.item == item]
+    since = graded_since(own, card.evidence_min)
     tables = card.points[group]
     base = card.base[group]
     breaks = {start}

@@ -265,9 +265,16 @@ class Shard:
         row = card.reducer.row(event, key, time_ms)
         kind = row[7]
         target: r.Row | None = None
+        signal = kind in _SIGNALS or (kind == r.ALARM and not row[8] & 4)
         if kind in r.MODIFIERS:
             if subject is not None:
-                target = r.find(subject.facts, row[1]) or r.find(subject.signals, row[1])
+                # A modifier lies beside its target, so that they are always resolved together.
+                target = r.find(subject.facts, row[1])
+                if target is not None:
+                    signal = False
+                else:
+                    target = r.find(subject.signals, row[1])
+                    signal = signal or target is not None
             if target is not None and not fits(kind, target[7]):
                 allowed = " or ".join(sorted(r.TYPE_NAMES[t] for t in r.TARGETS[kind]))
                 got = r.TYPE_NAMES[target[7]]
@@ -279,7 +286,7 @@ class Shard:
             assert isinstance(event, e.SubjectRegistered)
             self._register(subject, Profile.of(time_ms, key, event.data))
             return None
-        self._append(subject, event, row, target)
+        self._append(subject, event, row, signal)
         self._judge(subject, event, row, target)
         return None
 
@@ -287,14 +294,8 @@ class Shard:
         subject = self.subjects[key] = Subject(key)
         return subject
 
-    def _append(self, subject: Subject, event: e.Event, row: r.Row,
-                target: r.Row | None) -> None:
-        kind = row[7]
+    def _append(self, subject: Subject, event: e.Event, row: r.Row, signal: bool) -> None:
         source = self.sources.setdefault(event.source, len(self.sources))
-        # A modifier lies beside its target, so that they are always resolved together.
-        signal = (kind in _SIGNALS or (kind == r.ALARM and not row[8] & 4)
-                  or (target is not None and target[7] in _SIGNALS)
-                  or (target is not None and target[7] == r.ALARM and not target[8] & 4))
         line = f"{source} {event.id}\n".encode()
         if signal:
             subject.signals += r.RECORD.pack(*row)
@@ -513,12 +514,14 @@ class Shard:
         """A record arrived: bring waiting modifiers of a signal over to the signals."""
         if not (kind in _SIGNALS or (kind == r.ALARM and not variant & 4)):
             return
-        moved = [row for row in r.RECORD.iter_unpack(subject.facts)
-                 if row[1] == key and row[7] in r.MODIFIERS]
-        for row in moved:
-            line = _cut(subject, row[0])
-            subject.signals += r.RECORD.pack(*row)
-            subject.signal_refs += line
+        keys = {key}
+        while moved := [row for row in r.RECORD.iter_unpack(subject.facts)
+                        if row[1] in keys and row[7] in r.MODIFIERS]:
+            for row in moved:
+                line = _cut(subject, row[0])
+                subject.signals += r.RECORD.pack(*row)
+                subject.signal_refs += line
+                keys.add(row[0])
 
     # ------------------------------------------------------------------------------------ assess
 
@@ -544,8 +547,8 @@ class Shard:
             self._expire(subject, {f.key for f in facts.orphans} | {f.key for f in signals.orphans})
             facts = resolve(subject.facts, card.offset_ms)
             signals = resolve(subject.signals, card.offset_ms)
-        if r.CANCELLED in facts.by_type:
-            subject.cancelled_day = min(f.day for f in facts.by_type[r.CANCELLED])
+        subject.cancelled_day = min((f.day for f in facts.by_type.get(r.CANCELLED, ())
+                                     if not f.revoked), default=0)
         changes = changes or []
         if start is not None:
             changes = self._walk(subject, facts, start)
@@ -595,7 +598,7 @@ class Shard:
             grade = subject.grade_at(item, start - 1)
             steps: list[tuple[int, int]] = []
             for n, (card, first, last, known) in enumerate(spans):
-                walked = walk(of_item(known, item), card, subject.group, grade, first, last)
+                walked = walk(of_item(known, item), item, card, subject.group, grade, first, last)
                 steps += walked.steps
                 if steps:
                     grade = steps[-1][1]

@@ -297,7 +297,8 @@ def _records(shard: Shard, subject: Subject) -> None:
     """Each record has its reference; what waits for its target is exactly what is parked."""
     assert shard.timeline is not None
     names = list(shard.sources)
-    orphans = set()
+    orphans: set[int] = set()
+    waiting: set[int] = set()
     for records, refs in ((subject.facts, subject.fact_refs),
                           (subject.signals, subject.signal_refs)):
         lines = bytes(refs).split(b"\n")[:-1]
@@ -307,10 +308,22 @@ def _records(shard: Shard, subject: Subject) -> None:
             code, _, id = line.partition(b" ")
             if identity(names[int(code)], id.decode()) != row[0]:
                 raise Wrong(f"{subject.key}: record {row[0]} stands beside {line!r}")
-        orphans |= {f.key for f in _resolve(records, shard.timeline.last.offset_ms).orphans}
-    if orphans != set(subject.parked or ()):
+        facts = _resolve(records, shard.timeline.last.offset_ms)
+        missing = {f.key for f in facts.orphans}
+        orphans |= missing
+        # One that names a waiting one may wait with it.
+        waiting |= {f.key for f in facts.by_key.values() if _root(f).key in missing}
+    if not orphans <= set(subject.parked or ()) <= waiting:
         raise Wrong(f"{subject.key}: parked {sorted(subject.parked or ())}, "
                     f"should be {sorted(orphans)}")
+
+
+def _root(fact: Fact) -> Fact:
+    seen = set()
+    while fact.parent is not None and fact.key not in seen:
+        seen.add(fact.key)
+        fact = fact.parent
+    return fact
 
 
 def _told(state: str) -> str:
