@@ -229,9 +229,9 @@ def score_plunge(view: View) -> Iterator[Condition]:
         if points >= limit:
             own = [s for s in recent if not s.item or s.item == item]
             # Until something starts or ends, the score can only recover: find the day it has.
-            low, high = day, min(min(s.start for s in own) + rule.window_d,
-                                 *(s.stop for s in public if s.stop > day),
-                                 *(s.start for s in chain(public, internal) if s.start > day))
+            low, high = day, min([min(s.start for s in own) + rule.window_d,
+                                  *(s.stop for s in public if s.stop > day),
+                                  *(s.start for s in chain(public, internal) if s.start > day)])
             if fallen(high) < limit:
                 while high - low > 1:
                     middle = (low + high) // 2

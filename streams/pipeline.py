@@ -358,14 +358,14 @@ class Shard:
             due_change = subject.change_day and subject.change_day <= self.day
             changes = self._walk(subject, facts, day, r.WHOLE_SUBJECT if due_change else item)
             self._schedule(subject, subject.change_day or FOREVER)
-            if not changes:
+            if changes is None:
                 return
-            fell = any(UNGRADED != before < after for _, before, after, _ in changes)
             view = rules.View(subject, facts, NO_FACTS, card, self.day, self.clock_ms)
-            if fell or subject.alerts is not None or (
-                    view.grades.widest() >= card.policy.gap.levels):
+            # A path of one step cannot have fallen, now or before.
+            if (subject.alerts is not None or view.grades.widest() >= card.policy.gap.levels
+                    or any(len(path) > 1 for path in view.grades.paths.values())):
                 self._assess(subject, None, event, changes=changes)
-            else:
+            elif changes:
                 self._show(subject, changes, view)
 
     def _judge_assigned(self, subject: Subject, row: r.Row, event: e.Event) -> None:
@@ -551,7 +551,7 @@ class Shard:
                                      if not f.revoked), default=0)
         changes = changes or []
         if start is not None:
-            changes = self._walk(subject, facts, start)
+            changes = self._walk(subject, facts, start) or []
         view = rules.View(subject, facts, signals, card, day, self.clock_ms)
         if timer or rules.may_have_plunged(subject, card):
             subject.fall = (day // 30, 0, rules.lost_lately(view))
@@ -578,13 +578,16 @@ class Shard:
                                     subject.change_day or FOREVER))
 
     def _walk(self, subject: Subject, facts: Facts, start: int,
-              only: int = r.WHOLE_SUBJECT) -> list[tuple[int, int, int, int]]:
-        """Rewrite the grade paths from `start` on; returns (item, from, to, day) changes.
+              only: int = r.WHOLE_SUBJECT) -> list[tuple[int, int, int, int]] | None:
+        """Rewrite the grade paths from `start` on.
 
         `only` names the one item, beside the public grade, that can have changed; 0 = any.
+        Returns today's (item, from, to, day) changes, of which there may be none although the past
+        was rewritten; None when no path changed at all.
         """
         assert self.timeline is not None
         changes = []
+        rewritten = False
         next_days = []
         spans = [(card, first, last, segments(facts, card, public=True))
                  for card, first, last in self.timeline.spans(min(start, self.day), self.day)]
@@ -605,6 +608,7 @@ class Shard:
                 if n + 1 == len(spans) and walked.next_day:
                     next_days.append(walked.next_day)
             if subject.rewrite(item, start, steps):
+                rewritten = True
                 after = subject.grade_at(item, self.day)
                 if after != before:
                     changes.append((item, before, after, steps[-1][0] if steps else start))
@@ -612,7 +616,7 @@ class Shard:
             # The other items' next changes are in there.
             next_days.append(subject.change_day)
         subject.change_day = min(next_days, default=0)
-        return changes
+        return changes if rewritten else None
 
     def _expire(self, subject: Subject, orphans: set[int]) -> None:
         """Free modifiers that have met their target; drop those that waited too long."""
