@@ -6,13 +6,12 @@ No text names a complainant or repeats what one wrote: effects do not carry eith
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from alerts.words import LIST_WORDS, record_text
-from models.calendar import to_date
-from storage.effects import AlertChanged
+from models.calendar import DAY_MS, to_date
 
-__all__ = ["body", "record_text", "title"]
+__all__ = ["Alert", "Catalogue", "body", "record_text", "title"]
 
 Text: TypeAlias = dict[str, str]
 """The same words under `zh` and `en`."""
@@ -23,13 +22,32 @@ Catalogue: TypeAlias = Mapping[str, Mapping[str, str]]
 _NO_ITEMS: Catalogue = {}
 
 
-def title(alert: AlertChanged, items: Catalogue = _NO_ITEMS) -> Text:
+class Alert(Protocol):
+    """What a text needs of an alert; `storage.effects.AlertChanged` has it."""
+
+    @property
+    def rule(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def subject(self) -> str: ...
+    @property
+    def item(self) -> str: ...
+    @property
+    def since_ms(self) -> int: ...
+    @property
+    def departments(self) -> list[str]: ...
+    @property
+    def facts(self) -> dict[str, str]: ...
+
+
+def title(alert: Alert, items: Catalogue = _NO_ITEMS) -> Text:
     """One line: what happened. The subject's name stands beside it and is not repeated."""
     zh, en = _TITLES.get(alert.rule, _other_title)(alert, items)
     return {"zh": zh, "en": en}
 
 
-def body(alert: AlertChanged, name: str = "", items: Catalogue = _NO_ITEMS) -> Text:
+def body(alert: Alert, name: str = "", items: Catalogue = _NO_ITEMS) -> Text:
     """One to three sentences: who, what, until when, and what is asked for.
 
     Parameters
@@ -56,7 +74,7 @@ def body(alert: AlertChanged, name: str = "", items: Catalogue = _NO_ITEMS) -> T
 
 
 _Words: TypeAlias = tuple[str, str]
-_Make: TypeAlias = Callable[[AlertChanged, Catalogue], _Words]
+_Make: TypeAlias = Callable[[Alert, Catalogue], _Words]
 
 
 def _item(id: str, items: Catalogue) -> _Words:
@@ -72,17 +90,17 @@ def _date(day: str) -> str:
     return to_date(int(day)).isoformat() if day else ""
 
 
-def _departments(alert: AlertChanged) -> _Words:
+def _departments(alert: Alert) -> _Words:
     return "、".join(alert.departments), ", ".join(alert.departments)
 
 
-def _gap_title(a: AlertChanged, items: Catalogue) -> _Words:
+def _gap_title(a: Alert, items: Catalogue) -> _Words:
     f = a.facts
     return (f"部门间信用等级相差 {f['levels']} 级（{f['highest_grade']} 与 {f['lowest_grade']}）",
             f"Grades {f['levels']} levels apart ({f['highest_grade']} and {f['lowest_grade']})")
 
 
-def _gap_body(a: AlertChanged, items: Catalogue) -> _Words:
+def _gap_body(a: Alert, items: Catalogue) -> _Words:
     f = a.facts
     high, low = _item(f["highest"], items), _item(f["lowest"], items)
     zh, en = _departments(a)
@@ -93,7 +111,7 @@ def _gap_body(a: AlertChanged, items: Catalogue) -> _Words:
             f"reasons: {en}.")
 
 
-def _drop_title(a: AlertChanged, items: Catalogue) -> _Words:
+def _drop_title(a: Alert, items: Catalogue) -> _Words:
     f = a.facts
     if f.get("list"):
         zh, en = LIST_WORDS[f["list"]]
@@ -101,7 +119,7 @@ def _drop_title(a: AlertChanged, items: Catalogue) -> _Words:
     return f"信用等级由 {f['from']} 降为 {f['to']}", f"Grade fell from {f['from']} to {f['to']}"
 
 
-def _drop_body(a: AlertChanged, items: Catalogue) -> _Words:
+def _drop_body(a: Alert, items: Catalogue) -> _Words:
     f = a.facts
     zh, en = _item(a.item, items)
     if f.get("list"):
@@ -115,18 +133,18 @@ def _drop_body(a: AlertChanged, items: Catalogue) -> _Words:
             "check and adjust supervision as needed.")
 
 
-def _since(a: AlertChanged) -> str:
-    # A cause begins with a civil day; eight hours bring its first moment into that day.
-    return to_date((a.since_ms + 8 * 3_600_000) // 86_400_000).isoformat()
+def _since(a: Alert) -> str:
+    # A cause begins with a civil day somewhere on earth: twelve hours on it is that day in UTC.
+    return to_date((a.since_ms + DAY_MS // 2) // DAY_MS).isoformat()
 
 
-def _plunge_title(a: AlertChanged, items: Catalogue) -> _Words:
+def _plunge_title(a: Alert, items: Catalogue) -> _Words:
     f = a.facts
     return (f"{f['days']} 日内风险分下降 {f['points']} 分",
             f"Risk score down {f['points']} points within {f['days']} days")
 
 
-def _plunge_body(a: AlertChanged, items: Catalogue) -> _Words:
+def _plunge_body(a: Alert, items: Catalogue) -> _Words:
     f = a.facts
     zh, en = _item(a.item, items)
     whole = a.item == "public"
@@ -144,7 +162,7 @@ _MATTERS: dict[str, tuple[_Words, _Words]] = {
 }
 
 
-def _matter_title(a: AlertChanged, items: Catalogue) -> _Words:
+def _matter_title(a: Alert, items: Catalogue) -> _Words:
     (zh, act), (en, _) = _MATTERS[a.rule]
     due = _date(a.facts["due"])
     if a.facts["late"]:
@@ -152,7 +170,7 @@ def _matter_title(a: AlertChanged, items: Catalogue) -> _Words:
     return f"{zh}即将到期（期限 {due}）", f"{en} due on {due}"
 
 
-def _matter_body(a: AlertChanged, items: Catalogue) -> _Words:
+def _matter_body(a: Alert, items: Catalogue) -> _Words:
     (zh, act), (en, done) = _MATTERS[a.rule]
     due = _date(a.facts["due"])
     item_zh, item_en = _item(a.item, items)
@@ -165,25 +183,25 @@ def _matter_body(a: AlertChanged, items: Catalogue) -> _Words:
             "send a reminder.")
 
 
-def _review_title(a: AlertChanged, items: Catalogue) -> _Words:
+def _review_title(a: Alert, items: Catalogue) -> _Words:
     names = a.facts["departments"].split()
     return f"等级差异复核逾期未答复（{'、'.join(names)}）", (
         f"Review of a grade gap not answered ({', '.join(names)})")
 
 
-def _review_body(a: AlertChanged, items: Catalogue) -> _Words:
+def _review_body(a: Alert, items: Catalogue) -> _Words:
     names = a.facts["departments"].split()
     return (f"等级差异复核已超过答复期限，{'、'.join(names)}尚未答复，请尽快核查并答复维持或者调整。",
             f"the review of its grade gap is past its deadline; no answer yet from "
             f"{', '.join(names)}. Please check and answer: keep or adjust.")
 
 
-def _objection_title(a: AlertChanged, items: Catalogue) -> _Words:
+def _objection_title(a: Alert, items: Catalogue) -> _Words:
     due = _date(a.facts["due"])
     return f"异议处理逾期（期限 {due}）", f"Objection not answered since {due}"
 
 
-def _objection_body(a: AlertChanged, items: Catalogue) -> _Words:
+def _objection_body(a: Alert, items: Catalogue) -> _Words:
     zh, en = _item(a.item, items)
     due = _date(a.facts["due"])
     return (f"该主体对{zh}相关信息提出的异议应于 {due} 前处理完毕，至今未见处理结果，请信息提供单位尽快核实答复。",
@@ -191,13 +209,13 @@ def _objection_body(a: AlertChanged, items: Catalogue) -> _Words:
             "The department that sent the record is asked to verify and answer.")
 
 
-def _repeat_title(a: AlertChanged, items: Catalogue) -> _Words:
+def _repeat_title(a: Alert, items: Catalogue) -> _Words:
     f = a.facts
     return (f"{f['days']} 日内因同一事由受到 {f['count']} 次行政处罚",
             f"{f['count']} penalties for one cause within {f['days']} days")
 
 
-def _repeat_body(a: AlertChanged, items: Catalogue) -> _Words:
+def _repeat_body(a: Alert, items: Catalogue) -> _Words:
     f = a.facts
     zh, en = _item(a.item, items)
     return (f"{zh}在 {f['days']} 日内因同一法律依据受到 {f['count']} 次行政处罚，请列为重点检查对象并研究后续措施。",
@@ -205,41 +223,41 @@ def _repeat_body(a: AlertChanged, items: Catalogue) -> _Words:
             "Please inspect it first and consider what else is needed.")
 
 
-def _ban_title(a: AlertChanged, items: Catalogue) -> _Words:
+def _ban_title(a: Alert, items: Catalogue) -> _Words:
     return "市场禁入期间仍有经营活动", "Active while banned from the market"
 
 
-def _ban_body(a: AlertChanged, items: Catalogue) -> _Words:
+def _ban_body(a: Alert, items: Catalogue) -> _Words:
     zh, en = _item(a.item, items)
     return (f"该主体处于市场禁入期间，{zh}仍有新的许可或者承诺记录，请核查是否违反禁入决定。",
             f"it is banned from the market, yet {en} has a new permit or commitment. Please check "
             "whether the ban is broken.")
 
 
-def _lists(a: AlertChanged) -> _Words:
+def _lists(a: Alert) -> _Words:
     words = [LIST_WORDS[name] for name in dict.fromkeys(a.facts["lists"].split())]
     return "、".join(zh for zh, _ in words), " and ".join(en for _, en in words)
 
 
-def _conflict_title(a: AlertChanged, items: Catalogue) -> _Words:
+def _conflict_title(a: Alert, items: Catalogue) -> _Words:
     return "同时列入守信与失信名单", "On a red list and a black list at once"
 
 
-def _conflict_body(a: AlertChanged, items: Catalogue) -> _Words:
+def _conflict_body(a: Alert, items: Catalogue) -> _Words:
     zh, en = _lists(a)
     return (f"该主体同时在{zh}中，激励与约束措施相互冲突，请认定单位核对并更正。",
             f"it is on {en} at once: incentives and restrictions conflict. The listing "
             "authorities are asked to check and correct.")
 
 
-def _device_title(a: AlertChanged, items: Catalogue) -> _Words:
+def _device_title(a: Alert, items: Catalogue) -> _Words:
     zh, en = {"iot-limit": ("监测超限", "Reading beyond its limit"),
               "iot-tamper": ("疑似监测数据造假", "Suspected tampering"),
               "iot-silent": ("监测设备失联", "Device silent")}[a.rule]
     return f"{zh}：{a.facts['device']}", f"{en}: {a.facts['device']}"
 
 
-def _device_body(a: AlertChanged, items: Catalogue) -> _Words:
+def _device_body(a: Alert, items: Catalogue) -> _Words:
     f = a.facts
     zh, en = _item(a.item, items)
     return (f"{zh}的设备 {f['device']}：{f['zh']}。请核实现场情况；未经核实不影响信用等级。",
@@ -247,11 +265,11 @@ def _device_body(a: AlertChanged, items: Catalogue) -> _Words:
             "not touch a grade.")
 
 
-def _other_title(a: AlertChanged, items: Catalogue) -> _Words:
+def _other_title(a: Alert, items: Catalogue) -> _Words:
     return f"风险预警（{a.rule}）", f"Risk alert ({a.rule})"
 
 
-def _other_body(a: AlertChanged, items: Catalogue) -> _Words:
+def _other_body(a: Alert, items: Catalogue) -> _Words:
     zh, en = _item(a.item, items)
     return f"{zh}出现风险信号，依据见所列事实，请核查。", (
         f"a risk signal for {en}, for the facts listed. Please check.")

@@ -79,7 +79,7 @@ def path(view: View, repairs: list[Repair]) -> Path | None:
         return None
     costly = sorted(repairs, key=lambda r: (-r.milli, r.fact.key))[:CONSIDERED_MAX]
     known = [r for r in repairs if r in costly]
-    natural = walk(view.public, view.card, view.subject.group,
+    natural = walk(view.public, WHOLE_SUBJECT, view.card, view.subject.group,
                    view.subject.grade_at(WHOLE_SUBJECT, view.day - 1), view.day, view.day)
     days = {max(r.day, view.day) for r in known}
     days.update(stop for _, stop, _, _ in view.grades.direct if view.day < stop < FOREVER)
@@ -112,8 +112,8 @@ def _grade_on(view: View, ends: dict[int, int], day: int) -> int:
             return 3
     grade = view.subject.grade_at(WHOLE_SUBJECT, view.day - 1)
     left = [_ended(s, ends) for s in view.public] if ends else view.public
-    steps = walk([s for s in left if s.start < s.stop], view.card, view.subject.group, grade,
-                 view.day, day).steps
+    steps = walk([s for s in left if s.start < s.stop], WHOLE_SUBJECT, view.card,
+                 view.subject.group, grade, view.day, day).steps
     return steps[-1][1] if steps else grade
 
 

@@ -1,0 +1,204 @@
+"""Read queries on a store's view, as the rows the outside sees."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import msgspec
+
+from alerts.lifecycle import OPEN
+from models import events as e
+from models.policy import Policy
+from storage.effects import AlertChanged, Reason, ReviewChanged
+from storage.sqlite_store import SqliteStore
+from streams import codec, rows
+from streams.rows import Row
+
+_ALERT = msgspec.msgpack.Decoder(AlertChanged).decode
+_REVIEW = msgspec.msgpack.Decoder(ReviewChanged).decode
+_REASON = msgspec.msgpack.Decoder(Reason).decode
+_OPEN = tuple(sorted(OPEN))
+# Of an alert that opened more than once the last opening counts.
+_ALERTS = """
+SELECT a.body, a.seq, ifnull(s.name, '') FROM transitions t
+JOIN alerts a ON a.id = t.alert LEFT JOIN subjects s ON s.subject = a.subject
+WHERE t.was = '' AND NOT EXISTS (SELECT 1 FROM transitions u
+    WHERE u.alert = t.alert AND u.was = '' AND u.seq > t.seq)"""
+_OPENED = "SELECT max(seq) FROM transitions WHERE alert=? AND was=''"
+
+
+class Reader:
+    """Queries of one store, from any thread.
+
+    Parameters
+    ----------
+    store
+        A connection of its own where there is a file, so that reading never waits for writing.
+    policy
+        The policy in force: names of items, civil days.
+    lock
+        Held around each query.
+    """
+
+    def __init__(self, store: SqliteStore, policy: Policy,
+                 lock: AbstractContextManager[Any] | None = None) -> None:
+        self.store = store
+        self.items = rows.catalogue(policy)
+        self.offset_ms = policy.utc_offset_min * 60_000
+        self._lock = lock if lock is not None else threading.Lock()
+        self._answers: dict[str, tuple[int, dict[tuple[str, int], str]]] = {}
+
+    def query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Rows of a read-only statement."""
+        with self._lock:
+            return self.store.query(sql, values)
+
+    # ------------------------------------------------------------------------------------ alerts
+
+    def alerts(self, *, rule: str | None = None, state: str | None = None,
+               level: str | None = None, subject: str | None = None, limit: int = 50,
+               before: str | None = None) -> list[Row]:
+        """Alerts, the newest opening first; `before` = the last `id` of the page before."""
+        sql, values = _ALERTS, list[Any]()
+        for column, value in (("rule", rule), ("state", state), ("level", level),
+                              ("subject", subject)):
+            if value is not None:
+                sql += f" AND a.{column} = ?"
+                values.append(value)
+        if before is not None:
+            opened = self.query(_OPENED, (before,))[0][0]
+            if opened is None:
+                return []
+            sql += " AND t.seq < ?"
+            values.append(opened)
+        found = self.query(sql + " ORDER BY t.seq DESC LIMIT ?", (*values, limit))
+        return [self._alert(*row) for row in found]
+
+    def alert(self, alert_id: str) -> Row | None:
+        found = self.query(
+            "SELECT a.body, a.seq, ifnull(s.name, '') FROM alerts a LEFT JOIN subjects s "
+            "ON s.subject = a.subject WHERE a.id=?", (alert_id,))
+        return self._alert(*found[0]) if found else None
+
+    def changes(self, after_seq: int, limit: int) -> list[Row]:
+        """Transitions with `seq` above `after_seq`, oldest first."""
+        found = self.query("SELECT body, seq FROM transitions WHERE seq > ? ORDER BY seq LIMIT ?",
+                           (after_seq, limit))
+        named: dict[str, str] = {}
+        out = []
+        for body, seq in found:
+            effect = _ALERT(body)
+            if effect.subject not in named:
+                named[effect.subject] = self._name(effect.subject)
+            out.append(rows.alert_row(effect, seq, named[effect.subject], self.items,
+                                      self.offset_ms))
+        return out
+
+    def last_seq(self) -> int:
+        return self.query("SELECT max(seq) FROM transitions")[0][0] or 0
+
+    def _alert(self, body: bytes, seq: int, name: str) -> Row:
+        return rows.alert_row(_ALERT(body), seq, name, self.items, self.offset_ms)
+
+    def _name(self, subject: str) -> str:
+        found = self.query("SELECT name FROM subjects WHERE subject=?", (subject,))
+        return str(found[0][0]) if found else ""
+
+    # ----------------------------------------------------------------------------------- reviews
+
+    def reviews(self, *, state: str | None = None, limit: int = 50,
+                before: str | None = None) -> list[Row]:
+        """Reviews, the latest changed first; `before` = the last `id` of the page before."""
+        sql, values = "SELECT body, seq FROM reviews WHERE 1", list[Any]()
+        if state is not None:
+            sql += " AND open = ?"
+            values.append(int(state == "open"))
+        if before is not None:
+            sql += " AND seq < (SELECT seq FROM reviews WHERE id = ?)"
+            values.append(before)
+        return [self._review(*row) for row in
+                self.query(sql + " ORDER BY seq DESC LIMIT ?", (*values, limit))]
+
+    def review(self, review_id: str) -> Row | None:
+        found = self.query("SELECT body, seq FROM reviews WHERE id=?", (review_id,))
+        return self._review(*found[0]) if found else None
+
+    def _review(self, body: bytes, seq: int) -> Row:
+        effect = _REVIEW(body)
+        reasons = self._reasons(effect, seq) if effect.answers else {}
+        return rows.review_row(effect, self._name(effect.subject), reasons)
+
+    def _reasons(self, review: ReviewChanged, seq: int) -> dict[tuple[str, int], str]:
+        """What departments wrote in their answers: only the log has it. Kept per review."""
+        held = self._answers.get(review.id)
+        if held is not None and held[0] == seq:
+            return held[1]
+        out: dict[tuple[str, int], str] = {}
+        with self._lock:
+            for _, body, positions in self.store.find(review.subject):
+                for entry in codec.decode_entries(body, positions):
+                    match entry.event:
+                        case e.ReviewAnswered(data=d, time=time) if d.review == review.id:
+                            out[d.department, round(time.timestamp() * 1000)] = d.reason
+                        case _:
+                            pass
+        if len(self._answers) >= 1000:
+            self._answers.clear()
+        self._answers[review.id] = seq, out
+        return out
+
+    # ---------------------------------------------------------------------------------- subjects
+
+    def subjects(self, *, q: str = "", district: str = "", grade: str = "", kind: str = "",
+                 limit: int = 50, after: str = "") -> list[Row]:
+        """Subjects in code order; `after` = the last `subject` of the page before."""
+        names = ("subject", "name", "kind", "district", "industry", "public_grade",
+                 "lowest_grade", "gap", "open_alerts")
+        sql, values = f"SELECT {', '.join(names)} FROM subjects WHERE subject > ?", [after]
+        if q:
+            like = "%" + q.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+            sql += " AND (name LIKE ? ESCAPE '\\' OR subject LIKE ? ESCAPE '\\')"
+            values += [like, like]
+        for column, value in (("district", district), ("public_grade", grade), ("kind", kind)):
+            if value:
+                sql += f" AND {column} = ?"
+                values.append(value)
+        found = self.query(sql + " ORDER BY subject LIMIT ?", (*values, limit))
+        return [dict(zip(names, row, strict=True)) for row in found]
+
+    def rejects(self, *, limit: int = 50, after: int = 0) -> list[Row]:
+        """Dead letters, newest first."""
+        found = self.query(
+            "SELECT received_ms, origin, source, id, type, subject, reason, raw FROM rejects "
+            "WHERE seq > ? ORDER BY seq DESC LIMIT ?", (after, limit))
+        return [rows.reject_row(*row[:6], _REASON(row[6]), row[7]) for row in found]
+
+    # ----------------------------------------------------------------------------------- numbers
+
+    def open_alerts(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Open alerts by level and by rule."""
+        by_level = dict.fromkeys(("red", "orange", "yellow", "blue"), 0)
+        by_rule: dict[str, int] = {}
+        marks = ",".join("?" * len(_OPEN))
+        for level, rule, count in self.query(
+                f"SELECT level, rule, count(*) FROM alerts WHERE state IN ({marks}) "
+                "GROUP BY level, rule", _OPEN):
+            by_level[level] += count
+            by_rule[rule] = by_rule.get(rule, 0) + count
+        return by_level, dict(sorted(by_rule.items()))
+
+    def grades(self) -> dict[str, int]:
+        """Subjects by public grade."""
+        out = dict.fromkeys(("A", "B", "C", "D", "ungraded"), 0)
+        out.update(self.query("SELECT public_grade, count(*) FROM subjects GROUP BY public_grade"))
+        return out
+
+    def reviews_open(self) -> int:
+        return int(self.query("SELECT count(*) FROM reviews WHERE open=1")[0][0])
+
+    def rejected(self) -> int:
+        """Dead letters ever written."""
+        return int(self.query("SELECT ifnull(max(seq), 0) FROM rejects")[0][0])

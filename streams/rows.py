@@ -1,0 +1,99 @@
+"""Effects as the JSON objects the outside sees (contract section 2). Pure."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from alerts import message
+from alerts.message import Catalogue
+from models.ledger import DAY_MS
+from models.policy import Policy
+from storage.effects import AlertChanged, Reason, ReviewChanged
+from streams.show import iso_day, iso_ms
+
+Row = dict[str, Any]
+
+
+def catalogue(policy: Policy) -> Catalogue:
+    """Names of items and their departments, by item id."""
+    return {i.id: {"item": i.item, "department": i.department} for i in policy.items}
+
+
+def alert_row(effect: AlertChanged, seq: int, name: str, items: Catalogue,
+              offset_ms: int) -> Row:
+    """An alert. `seq` counts transitions; `name` is its subject's."""
+    return {
+        "id": effect.id,
+        "seq": seq,
+        "rule": effect.rule,
+        "level": effect.level,
+        "state": effect.state,
+        "subject": effect.subject,
+        "name": name,
+        "items": [i for i in effect.items if i != "public"],
+        "departments": effect.departments,
+        "since": iso_ms(effect.since_ms),
+        "opened_at": iso_ms(effect.opened_ms),
+        "updated_at": iso_ms(effect.updated_ms),
+        "silenced_until": iso_ms(effect.silenced_until_ms) if effect.silenced_until_ms else None,
+        "title": message.title(effect, items),
+        "body": message.body(effect, name, items),
+        "evidence": [_evidence(e.source, e.id, e.type, e.time_ms, offset_ms)
+                     for e in effect.evidence],
+        "proposals": [],
+        "was": effect.was,
+        "reason": effect.reason,
+        "actor": effect.actor,
+        "note": effect.note,
+        "weights": effect.weights,
+        "policy": effect.policy,
+    }
+
+
+def _evidence(source: str, id: str, type_: str, time_ms: int, offset_ms: int) -> Row:
+    words = message.record_text(type_, iso_day((time_ms + offset_ms) // DAY_MS))
+    return {"source": source, "id": id, "type": type_, "time": iso_ms(time_ms),
+            "text_zh": words["zh"], "text_en": words["en"]}
+
+
+def review_row(effect: ReviewChanged, name: str, reasons: dict[tuple[str, int], str]) -> Row:
+    """A review. `reasons` holds what departments wrote, by (department, time [ms])."""
+    return {
+        "id": effect.id,
+        "subject": effect.subject,
+        "name": name,
+        "state": "open" if effect.open else "closed",
+        "opened_at": iso_ms(effect.opened_ms),
+        "updated_at": iso_ms(effect.updated_ms),
+        "since": iso_day(effect.start_day),
+        "due_on": iso_day(effect.due_day),
+        "ended_on": iso_day(effect.ended_day) if effect.ended_day else None,
+        "levels": effect.levels,
+        "highest": effect.highest or None,
+        "lowest": effect.lowest or None,
+        "items": effect.items,
+        "departments": effect.departments,
+        "answers": [{"department": a["department"], "at": iso_ms(a["time_ms"]),
+                     "decision": a["decision"], "grade": a["grade"],
+                     "reason": reasons.get((a["department"], a["time_ms"]), "")}
+                    for a in effect.answers],
+    }
+
+
+def reject_row(received_ms: int, origin: str, source: str, id: str, type_: str, subject: str,
+               reason: Reason, raw: bytes) -> Row:
+    """A dead letter: its bytes as text, or as base64 where they are none."""
+    out: Row = {
+        "at": iso_ms(received_ms), "origin": origin,
+        "reason": {"field": reason.field, "value": reason.value, "allowed": reason.allowed,
+                   "message": reason.message},
+    }
+    given = {"source": source, "id": id, "type": type_, "subject": subject}
+    out |= {key: value for key, value in given.items() if value}
+    try:
+        out["raw"] = raw.decode()
+    except UnicodeDecodeError:
+        out["raw"] = raw.decode("utf-8", "backslashreplace")
+        out["raw_base64"] = base64.b64encode(raw).decode()
+    return out
