@@ -34,20 +34,27 @@ class Outcome(NamedTuple):
     """Days on which a pending alert may fire."""
 
 
+def family_of(rule: str) -> str:
+    """Rules that are looked at together: deadlines, devices, or all that need the facts."""
+    if rule in MATTER_RULES:
+        return "deadlines"
+    return "devices" if rule.startswith("iot-") else "facts"
+
+
 def advance(held: dict[str, Alert] | None, found: dict[str, Condition], acts: Sequence[Fact],
-            subject: str, card: Card, day: int, clock_ms: int, *, matters: bool) -> Outcome:
+            subject: str, card: Card, day: int, clock_ms: int, family: str) -> Outcome:
     """Set the alerts of one subject against the conditions that hold.
 
     Exactly one alert per id; a condition that is gone resolves its alert, and one that comes back
-    opens it again under the same id. `matters` says whether `found` speaks for the rules with a
-    deadline or for all others; alerts of the other kind are left alone.
+    opens it again under the same id. `family` names the rules `found` speaks for; alerts of the
+    others are left alone.
     """
     if not held and not found:
         return Outcome(None, [], [])
     before: dict[str, Alert] = {}
     now: dict[str, Alert] = {}
     for id, alert in (held or {}).items():
-        (before if (alert.rule in MATTER_RULES) == matters else now)[id] = alert
+        (before if family_of(alert.rule) == family else now)[id] = alert
     transitions: list[Transition] = []
     later: list[int] = []
     for id, condition in found.items():

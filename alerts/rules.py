@@ -351,19 +351,6 @@ def list_conflict(view: View) -> Iterator[Condition]:
                         {"lists": " ".join(LISTS[f.variant] for f in both)})
 
 
-def devices(view: View) -> Iterator[Condition]:
-    rule = view.card.policy.rules.iot
-    if not rule.enabled or not view.subject.devices or not view.active:
-        return
-    for (item, device, metric), state in sorted(view.subject.devices.items()):
-        spec = view.card.devices.get((state.class_, metric))
-        for found in iot.findings(state, spec, view.clock_ms, rule.silent_intervals):
-            level = {"iot-tamper": rule.tamper_level,
-                     "iot-silent": rule.silent_level}.get(found.rule, found.level)
-            yield Condition(found.rule, item, identity(device, metric), level, found.since_ms, [],
-                            {"device": device, "metric": metric, "zh": found.zh, "en": found.en})
-
-
 RULES: tuple[Callable[[View], Iterator[Condition]], ...] = (
     grade_gap,
     grade_drop,
@@ -373,7 +360,6 @@ RULES: tuple[Callable[[View], Iterator[Condition]], ...] = (
     repeat_offence,
     ban_breach,
     list_conflict,
-    devices,
 )
 
 
@@ -386,6 +372,25 @@ def deadlines(subject: Subject, card: Card, day: int) -> tuple[dict[str, Conditi
         out[id] = Condition(rule, item, key, level, since * DAY_MS - card.offset_ms, [key],
                             {"due": str(due), "late": "1" if late else ""})
     return out, nearest
+
+
+def devices(subject: Subject, card: Card, day: int, clock_ms: int) -> dict[str, Condition]:
+    """Conditions of the subject's devices, by alert id."""
+    rule = card.policy.rules.iot
+    out: dict[str, Condition] = {}
+    if not rule.enabled or not subject.devices or (
+            subject.cancelled_day and subject.cancelled_day <= day):
+        return out
+    for (item, device, metric), state in sorted(subject.devices.items()):
+        spec = card.devices.get((state.class_, metric))
+        for found in iot.findings(state, spec, clock_ms, rule.silent_intervals):
+            level = {"iot-tamper": rule.tamper_level,
+                     "iot-silent": rule.silent_level}.get(found.rule, found.level)
+            anchor = identity(device, metric)
+            out[alert_id(found.rule, subject.key, item, anchor)] = Condition(
+                found.rule, item, anchor, level, found.since_ms, [],
+                {"device": device, "metric": metric, "zh": found.zh, "en": found.en})
+    return out
 
 
 def conditions(view: View) -> dict[str, Condition]:

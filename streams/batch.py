@@ -21,6 +21,8 @@ from streams.embedded import HOUR_MS, Embedded
 from streams.pipeline import Entry
 
 LINE_MAX = 10_000_000
+ENVELOPE_EVENTS = 4_000
+"""Nobody waits for a single event of a file: larger transactions than in service."""
 _TICK = e.Tick()
 _TICK_BODY = codec.encode(_TICK)
 
@@ -68,7 +70,7 @@ class Feed:
             event, body, time_ms = runner.intake.accept(raw, self.now_ms)
         except InvalidEvent as error:
             self._dead.append(runner.dead(raw, error.reason, self.origin, self.now_ms))
-            if len(self._dead) >= runner.envelope_events:
+            if len(self._dead) >= ENVELOPE_EVENTS:
                 self.flush()
             return
         if time_ms > self.clock_ms:
@@ -78,7 +80,7 @@ class Feed:
             self.clock_ms = time_ms
         self._entries.append(Entry(self.clock_ms, body, event))
         self._raws.append(raw)
-        if len(self._entries) >= runner.envelope_events:
+        if len(self._entries) >= ENVELOPE_EVENTS:
             self.flush()
 
     def flush(self) -> None:

@@ -209,8 +209,7 @@ class Shard:
             self.clock_ms = max(self.clock_ms, at * HOUR_MS)
             self.day = max(self.day, (self.clock_ms + self.timeline.last.offset_ms) // DAY_MS)
             for subject in sorted(self.hours.pop(at), key=lambda s: s.key):
-                self._assess(subject, None)
-                self.watch(subject)
+                self._sense(subject)
 
     def _schedule(self, subject: Subject, day: int) -> None:
         """Look at a subject again on `day`, or earlier if it already stands in the wheel."""
@@ -237,7 +236,7 @@ class Shard:
             return
         acts = _acts(subject, card) if subject.acted else ()
         outcome = lifecycle.advance(subject.alerts, found, acts, subject.key, card, day,
-                                    self.clock_ms, matters=True)
+                                    self.clock_ms, "deadlines")
         if not outcome.transitions:
             return
         late = any(t.alert.facts.get("late") for t in outcome.transitions)
@@ -556,12 +555,18 @@ class Shard:
         if timer or rules.may_have_plunged(subject, card):
             subject.fall = (day // 30, 0, rules.lost_lately(view))
         outcome = lifecycle.advance(subject.alerts, rules.conditions(view), facts.acts,
-                                    subject.key, card, day, self.clock_ms, matters=False)
+                                    subject.key, card, day, self.clock_ms, "facts")
         found, nearest = rules.deadlines(subject, card, day)
         dated = lifecycle.advance(outcome.held, found, facts.acts, subject.key, card, day,
-                                  self.clock_ms, matters=True)
+                                  self.clock_ms, "deadlines")
         subject.alerts = dated.held
         transitions = outcome.transitions + dated.transitions
+        if subject.devices:
+            sensed = lifecycle.advance(
+                dated.held, rules.devices(subject, card, day, self.clock_ms), facts.acts,
+                subject.key, card, day, self.clock_ms, "devices")
+            subject.alerts = sensed.held
+            transitions += sensed.transitions
         for transition in transitions:
             self._effects.append(self._alert(subject, transition, event, view))
         reviewed = any(t.alert.rule == "grade-gap" for t in outcome.transitions)
@@ -747,9 +752,24 @@ class Shard:
                 alarming = True
         subject.devices = devices
         if alarming or subject.alerts:
-            self._assess(subject, None)
-        self.watch(subject)
+            self._sense(subject)
+        else:
+            self.watch(subject)
         return None
+
+    def _sense(self, subject: Subject) -> None:
+        """Look at the subject's devices only."""
+        card, day = self._card, self.day
+        outcome = lifecycle.advance(
+            subject.alerts, rules.devices(subject, card, day, self.clock_ms),
+            _acts(subject, card) if subject.acted else (), subject.key, card, day, self.clock_ms,
+            "devices")
+        subject.alerts = outcome.held
+        for transition in outcome.transitions:
+            self._effects.append(self._alert(subject, transition, None))
+        if outcome.transitions:
+            self._show_open(subject)
+        self.watch(subject)
 
     def watch(self, subject: Subject) -> None:
         """Stand in the wheel of hours for the first silence, or hourly while a device alarms."""

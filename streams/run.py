@@ -1,0 +1,137 @@
+"""`xinfeng run`: the whole service in one process. The composition root of the embedded runner."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import uvicorn
+
+from config import load
+from config.load import ConfigError, Settings
+from console.app import create_app
+from console.security import LOOPBACK
+from models.policy import Policy
+from streams import demo, folder
+from streams.embedded import Embedded
+from streams.service import EmbeddedService, wall_ms
+
+_LOG = logging.getLogger("xinfeng.run")
+LOCAL = ("127.0.0.1", "::1", "localhost")
+GRACE_S = 5
+"""How long open requests may take after the service was told to stop."""
+
+
+def serve(settings: Settings, policy: Policy | None, policy_path: Path | None,
+          store: Path | None, *, host: str, port: int, with_demo: bool) -> None:
+    """Run until SIGINT or SIGTERM.
+
+    Parameters
+    ----------
+    policy
+        None = the one the store's log ends with.
+    policy_path
+        Where the names of its items stand in full; None = the default policy.
+    store
+        Folder; None = a temporary one that goes away with the process.
+
+    Raises
+    ------
+    ConfigError: nobody may listen there. StoreError: the store cannot be used.
+    """
+    if host not in LOCAL and not settings.http.token:
+        raise ConfigError(f"--host {host}: listening beyond this machine needs http.token (or "
+                          f"XINFENG_TOKEN); allowed without one: {', '.join(LOCAL)}")
+    with _listen(host, port) as server_socket, tempfile.TemporaryDirectory(
+            prefix="xinfeng-") as made:
+        runner = Embedded(
+            store or Path(made), policy, oldest=settings.intake.time_oldest,
+            ahead_max_s=settings.intake.time_ahead_max_s,
+            envelope_events=settings.log.envelope_events,
+            checkpoint_events=settings.log.checkpoint_events)
+        clock = player = None
+        if with_demo:
+            day = demo.today(wall_ms())
+            clock = demo.SimulatedClock(max(demo.first_ms(day), runner.shard.clock_ms))
+            player = demo.Player(settings.demo, clock, day)
+        service = EmbeddedService(runner, clock)
+        stop = threading.Event()
+        work: dict[str, Callable[[], None]] = {}
+        if player is not None:
+            work["demo"] = lambda: player.play(service, stop)
+        else:
+            work["tick"] = lambda: _tick(service, settings.log.tick_s, stop)
+        if settings.intake.folder:
+            watched = Path(settings.intake.folder)
+            work["folder"] = lambda: folder.run(service, watched, stop)
+        app = create_app(
+            service, token=settings.http.token or None,
+            allow_hosts=[*LOOPBACK, *settings.http.hosts, f"[{host}]" if ":" in host else host],
+            items={row["id"]: row for row in load.items(policy_path)})
+        server = uvicorn.Server(uvicorn.Config(
+            app, log_level="warning", access_log=False, lifespan="off", server_header=False,
+            timeout_graceful_shutdown=GRACE_S))
+
+        def leave(*_: object) -> None:
+            stop.set()
+            app.state.streams.close()
+            server.should_exit = True
+
+        # Uvicorn raises a signal again once it has stopped: by then it must no longer kill us.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, leave)
+        server.handle_exit = leave  # type: ignore[method-assign,assignment]
+        threads = [threading.Thread(target=_guarded, args=(name, task, leave), name=name,
+                                    daemon=True) for name, task in work.items()]
+        for thread in threads:
+            thread.start()
+        _say(host, server_socket.getsockname()[1], store, with_demo)
+        server.run(sockets=[server_socket])
+        leave()
+        for thread in threads:
+            thread.join(GRACE_S)
+        service.close()
+        _LOG.info("msg=stopped offset=%d", runner.offset)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=512)
+    except (OSError, OverflowError) as error:
+        raise ConfigError(f"--host {host} --port {port}: cannot listen: {error}") from None
+
+
+def _say(host: str, port: int, store: Path | None, with_demo: bool) -> None:
+    name = f"[{host}]" if ":" in host else host
+    what = ("演示：播放模拟城市的信用事件 / playing a simulated city" if with_demo else
+            "等待事件：HTTP 与文件夹 / waiting for events by HTTP and folder")
+    where = f"store {store}" if store else "in a temporary folder"
+    sys.stdout.write(f"http://{name}:{port}/\n信风 {what} ({where}); Ctrl-C 停止\n")
+    sys.stdout.flush()
+
+
+def _tick(service: EmbeddedService, every_s: int, stop: threading.Event) -> None:
+    while not stop.wait(every_s):
+        service.tick()
+
+
+def _guarded(name: str, task: Callable[[], None], leave: Callable[[], None]) -> None:
+    """A thread's outermost frame: what escapes it stops the service."""
+    try:
+        task()
+    except Exception:
+        _LOG.exception("msg=\"thread failed, the service stops\" thread=%s", name)
+        leave()
+        global failed
+        failed = True
+
+
+failed = False
+"""Whether a thread of the last run failed."""
