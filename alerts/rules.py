@@ -95,7 +95,10 @@ class View:
 
     @cached_property
     def review(self) -> Review | None:
-        """The latest review."""
+        """The review that is open, if one is."""
+        grades, levels = self.grades, self.card.policy.gap.levels
+        if grades.widest() < levels or grades.levels(self.day) < levels:
+            return None
         return review(self)
 
     def ms(self, day: int) -> int:

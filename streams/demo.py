@@ -15,7 +15,7 @@ from streams.simulate import city
 
 PAST_D = 240
 """Days that have already passed when the demonstration begins."""
-LENGTH_D = 3_650
+LENGTH_D = 1_500
 STEP_S = 0.25
 """How often the present is brought forward [s]."""
 CHUNK_EVENTS = 250

@@ -2,7 +2,7 @@
 
 A history is a list of `Move`s, plain small integers, so that hypothesis can shrink it and a seed
 can draw it; `build` turns moves into events and is total: every list of moves gives a valid log.
-`shrink` takes a failing seeded history down to a minimal one, `story` prints it.
+`shrink` takes a failing log down to a minimal one, `story` prints it.
 """
 
 from __future__ import annotations
@@ -430,22 +430,21 @@ def fold(arrivals: Sequence[Entry], variant: str = "plain", envelope: int = 500,
 # ---------------------------------------------------------------------------------- on failure
 
 
-def shrink(history: list[Move], fails: Callable[[list[Move]], bool]) -> list[Move]:
-    """A smaller history that fails too: leave out what can be left out, then lower the numbers."""
-    changed = True
-    while changed:
-        changed = False
-        size = max(len(history) // 2, 1)
-        while size:
-            n = 0
-            while n < len(history):
-                fewer = history[:n] + history[n + size :]
-                if fewer and fails(fewer):
-                    history, changed = fewer, True
-                else:
-                    n += size
+def shrink(made: list[Made], fails: Callable[[list[Made]], bool]) -> list[Made]:
+    """A part of a history, in its order, that fails too and from which nothing can be left out."""
+    size = max(len(made) // 2, 1)
+    while True:
+        n, left_out = 0, False
+        while n < len(made):
+            fewer = made[:n] + made[n + size :]
+            if fewer and fails(fewer):
+                made, left_out = fewer, True
+            else:
+                n += size
+        if size > 1:
             size //= 2
-    return history
+        elif not left_out:
+            return made
 
 
 def story(made: Sequence[Made]) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from alerts.rules import Condition, View, alert_id, conditions
+from alerts.rules import Condition, View, alert_id, conditions, devices
 from models.grade import STEP
 from models.ledger import FOREVER, Fact, Facts, Segment, resolve, segments
 from models.records import (
@@ -36,7 +36,7 @@ from streams.pipeline import Shard
 HOUR_MS = 3_600_000
 ANY_FALL = (1 << 20, 1 << 40, 0)
 """A bound on points lost that allows for any plunge."""
-_resolve, _segments, _conditions = resolve, segments, conditions
+_resolve, _segments, _conditions, _devices = resolve, segments, conditions, devices
 
 
 class Wrong(AssertionError):
@@ -67,9 +67,13 @@ def scratch(shard: Shard, only: str | None = None) -> None:
             if held != expected.path:
                 raise Wrong(f"{key}: path {held}, should be {expected.path}")
             alerts = {a.id: (a.level, _told(a.state)) for a in (subject.alerts or {}).values()}
+            if subject.parked:
+                # Whether an objection counts is settled only when what it names has arrived.
+                alerts = _without(alerts, "objection-overdue")
+                expected = expected._replace(alerts=_without(expected.alerts, "objection-overdue"))
             if shard.clock_ms % HOUR_MS:
-                alerts = _without_devices(alerts)
-                expected = expected._replace(alerts=_without_devices(expected.alerts))
+                alerts = _without(alerts, "iot-")
+                expected = expected._replace(alerts=_without(expected.alerts, "iot-"))
             if alerts != expected.alerts:
                 raise Wrong(f"{key}: alerts {alerts}, should be {expected.alerts}")
 
@@ -110,6 +114,8 @@ def timers(shard: Shard, horizon_d: int) -> None:
     """Every subject stands in the wheel for no later than the first day on which it changes."""
     for key in sorted(shard.subjects):
         subject = shard.subjects[key]
+        if subject.parked:
+            continue
         first = first_change(shard, subject, horizon_d)
         if first and not 0 < subject.due <= first:
             raise Wrong(f"{key}: changes on day {first} (today is {shard.day}), "
@@ -165,6 +171,7 @@ def path_of(facts: Facts, timeline: Timeline, group: int, today: int) -> list[tu
     out = []
     if items:
         for item in sorted(items | {WHOLE_SUBJECT}):
+            # An item is graded from its own first evidence on, the whole subject from any.
             out += _path_of_item(known, timeline, group, item, today)
     return sorted(out)
 
@@ -177,7 +184,8 @@ def _path_of_item(known: dict[int, list[Segment]], timeline: Timeline, group: in
     for day in range(min(starts, default=FOREVER), today + 1):
         n = max(k for k, card in enumerate(timeline.cards) if not k or card.since_day <= day)
         card, found = timeline.cards[n], of_item(known[n], item)
-        if len({s.fact.key for s in found if s.start <= day}) < card.evidence_min:
+        own = {s.fact.key for s in found if s.start <= day and (not item or s.item == item)}
+        if len(own) < card.evidence_min:
             grade = UNGRADED
             continue
         new = step_of(grade, credit(found, day, card, group), card)
@@ -213,6 +221,7 @@ def step_of(grade: int, points: int, card: Card) -> int:
 def holding(view: View) -> dict[str, Condition]:
     """Every condition that holds on the view's day, those with a deadline the plain way."""
     out = dict(_conditions(view))
+    out |= _devices(view.subject, view.card, view.day, view.clock_ms)
     for c in _deadlines(view):
         out[alert_id(c.rule, view.subject.key, c.item, c.anchor)] = c
     return out
@@ -330,5 +339,5 @@ def _told(state: str) -> str:
     return state.replace("pending", "firing")
 
 
-def _without_devices(alerts: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
-    return {id: held for id, held in alerts.items() if not id.startswith("iot-")}
+def _without(alerts: dict[str, tuple[str, str]], rule: str) -> dict[str, tuple[str, str]]:
+    return {id: held for id, held in alerts.items() if not id.startswith(rule)}
