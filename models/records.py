@@ -1,6 +1,6 @@
 """Records: an event reduced to the 40 bytes the core needs, and the tables of its codes.
 
-A subject's evidence is a `bytearray` of records in arrival order; nothing that is concluded from
+A subject's evidence is a byte string of records in arrival order; nothing that is concluded from
 it depends on that order. Source and id of each record stand beside it (`refs`), in the same order.
 """
 
@@ -247,7 +247,7 @@ def _nothing(d: object) -> Fields:
     return 0, 0, 0, 0, WHOLE_SUBJECT, 0
 
 
-def find(records: bytes | bytearray, key: int) -> Row | None:
+def find(records: bytes, key: int) -> Row | None:
     """The record with that identity, or None. A byte search, since it runs in C."""
     needle = KEY.pack(key)
     at = records.find(needle)

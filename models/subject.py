@@ -58,7 +58,7 @@ _DECODE = msgspec.msgpack.Decoder(Profile).decode
 
 
 class Subject:
-    """One business. Memory: about 450 bytes and 65 more a record.
+    """One business. Memory: about 500 bytes and 65 more a record.
 
     `facts` may enter the public credit record, `signals` may not (raw complaints, raw alarms);
     both hold `records.RECORD` rows, with `refs` (source code, id, newline) in the same order.
@@ -70,10 +70,10 @@ class Subject:
 
     def __init__(self, key: str) -> None:
         self.key = key
-        self.facts = bytearray()
-        self.signals = bytearray()
-        self.fact_refs = bytearray()
-        self.signal_refs = bytearray()
+        self.facts = b""
+        self.signals = b""
+        self.fact_refs = b""
+        self.signal_refs = b""
         self.path = b""
         """`grade.STEP` rows: every change of every computed grade."""
         self.change_day = 0
@@ -158,7 +158,7 @@ class Subject:
         for records, refs in ((self.facts, self.fact_refs), (self.signals, self.signal_refs)):
             if not records:
                 continue
-            lines = bytes(refs).split(b"\n")
+            lines = refs.split(b"\n")
             for n in range(len(records) // SIZE):
                 key = int.from_bytes(records[n * SIZE : n * SIZE + 8], "little")
                 if key in keys:

@@ -72,8 +72,7 @@ def _subject(s: Subject) -> list[Any]:
 
 def _restore(row: list[Any]) -> Subject:
     s = Subject(row[0])
-    s.facts, s.signals = bytearray(row[1]), bytearray(row[2])
-    s.fact_refs, s.signal_refs = bytearray(row[3]), bytearray(row[4])
+    s.facts, s.signals, s.fact_refs, s.signal_refs = row[1:5]
     s.path, s.change_day, s.due, s.group, s.profile, s.cancelled_day = row[5:11]
     a, b, c = row[11]
     s.fall = (a, b, c)

@@ -816,13 +816,13 @@ def _acts(subject: Subject, card: Card) -> list[Fact]:
 
 def _cut(subject: Subject, key: int) -> bytes:
     """Take a record out of a subject; returns its reference line."""
-    for records, refs in ((subject.facts, subject.fact_refs),
-                          (subject.signals, subject.signal_refs)):
-        for n in range(len(records) // r.SIZE):
-            if int.from_bytes(records[n * r.SIZE : n * r.SIZE + 8], "little") == key:
-                lines = bytes(refs).split(b"\n")
-                line = lines.pop(n) + b"\n"
-                del records[n * r.SIZE : (n + 1) * r.SIZE]
-                refs[:] = b"\n".join(lines)
+    for records, refs in (("facts", "fact_refs"), ("signals", "signal_refs")):
+        held: bytes = getattr(subject, records)
+        for at in range(0, len(held), r.SIZE):
+            if int.from_bytes(held[at : at + 8], "little") == key:
+                lines = getattr(subject, refs).split(b"\n")
+                line: bytes = lines.pop(at // r.SIZE) + b"\n"
+                setattr(subject, records, held[:at] + held[at + r.SIZE :])
+                setattr(subject, refs, b"\n".join(lines))
                 return line
     raise AssertionError(f"no record {key} in {subject.key}")
