@@ -24,7 +24,7 @@ setup: $(STAMP)
 $(STAMP): pyproject.toml
 	@if cmp -s pyproject.toml $@; then touch $@; else \
 	  $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
-	    || { echo "xinfeng needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1 || true). Name another: make PYTHON=python3.12"; exit 1; }; \
+	    || { echo "xinfeng needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1 | head -n 1). Name another: make PYTHON=python3.12"; exit 1; }; \
 	  test -x $(BIN)/python || $(PYTHON) -m venv .venv \
 	    || { echo "$(PYTHON) cannot make a virtual environment: install its venv package (Debian: apt-get install python3-venv)"; exit 1; }; \
 	  echo "installing into .venv: a minute or two, once"; \

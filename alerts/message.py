@@ -167,7 +167,7 @@ def _matter_title(a: Alert, items: Catalogue) -> _Words:
     due = _date(a.facts["due"])
     if a.facts["late"]:
         return f"{zh}逾期未{act}（期限 {due}）", f"{en} overdue since {due}"
-    return f"{zh}即将到期（期限 {due}）", f"{en} due on {due}"
+    return f"{zh}{act}期限将至（期限 {due}）", f"{en} due on {due}"
 
 
 def _matter_body(a: Alert, items: Catalogue) -> _Words:

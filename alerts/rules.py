@@ -235,7 +235,8 @@ def score_plunge(view: View) -> Iterator[Condition]:
             low, high = day, min([min(s.start for s in own) + rule.window_d,
                                   *(s.stop for s in public if s.stop > day),
                                   *(s.start for s in chain(public, internal) if s.start > day)])
-            if fallen(high) < limit:
+            if high - 1 > low and fallen(high - 1) < limit:
+                high -= 1
                 while high - low > 1:
                     middle = (low + high) // 2
                     low, high = (middle, high) if fallen(middle) >= limit else (low, middle)

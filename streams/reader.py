@@ -11,7 +11,7 @@ import msgspec
 
 from alerts.lifecycle import OPEN
 from models import events as e
-from models.policy import Policy
+from models.policy import Policy, decode
 from storage.effects import AlertChanged, Reason, ReviewChanged
 from storage.sqlite_store import SqliteStore
 from streams import codec, rows
@@ -28,6 +28,19 @@ JOIN alerts a ON a.id = t.alert LEFT JOIN subjects s ON s.subject = a.subject
 WHERE t.was = '' AND NOT EXISTS (SELECT 1 FROM transitions u
     WHERE u.alert = t.alert AND u.was = '' AND u.seq > t.seq)"""
 _OPENED = "SELECT max(seq) FROM transitions WHERE alert=? AND was=''"
+
+
+_POLICIES = """
+SELECT body FROM log WHERE length(subjects) = 8 AND length(body) > 2000 ORDER BY offset DESC"""
+
+
+def policy_of(store: SqliteStore) -> Policy | None:
+    """The policy a store's log ends with. A policy stands in an envelope of its own."""
+    for (body,) in store.query(_POLICIES):
+        for entry in codec.decode_envelope(body):
+            if isinstance(entry.event, e.PolicyChanged):
+                return decode(entry.event.document)
+    return None
 
 
 class Reader:

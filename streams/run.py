@@ -20,7 +20,8 @@ from console.security import LOOPBACK
 from models.policy import Policy
 from streams import demo, folder
 from streams.embedded import Embedded
-from streams.service import EmbeddedService, wall_ms
+from streams.options import wall_ms
+from streams.service import EmbeddedService
 
 _LOG = logging.getLogger("xinfeng.run")
 LOCAL = ("127.0.0.1", "::1", "localhost")

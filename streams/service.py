@@ -27,17 +27,13 @@ from streams import metrics
 from streams.codec import InvalidEvent
 from streams.embedded import Embedded
 from streams.fold import fold
+from streams.options import wall_ms
 from streams.pipeline import Entry
 from streams.reader import Reader
 from streams.show import describe, iso_day, iso_ms
 
 _LOG = logging.getLogger("xinfeng.service")
 ACTS_KEPT_MAX = 10_000
-
-
-def wall_ms() -> int:
-    """The present [epoch ms]."""
-    return int(time.time() * 1000)
 
 
 class EmbeddedService:

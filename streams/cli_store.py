@@ -1,0 +1,231 @@
+"""Commands on a store: process, advance, show, alerts, reviews, rejects, digest, replay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from config import load
+from models.uscc import normalise
+from storage.sqlite_store import SqliteStore, StoreError
+from streams import batch, tables, trial
+from streams import digest as digests
+from streams.embedded import Embedded, replay, restore
+from streams.options import (
+    AsJson,
+    InLang,
+    PolicyFile,
+    SettingsFile,
+    StoreDir,
+    StoreMaybe,
+    Strict,
+    Wrong,
+    choose_policy,
+    existing,
+    moment,
+    put,
+)
+from streams.progress import shown
+from streams.reader import Reader, policy_of
+from streams.show import describe, fold, iso_ms
+
+State = Literal["pending", "firing", "acknowledged", "resolved", "closed"]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, metavar="N",
+                                           help="Rows at most [50 in a table, else all].")]
+PAGE = 1_000
+TABLE_ROWS = 50
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    for command in (process, advance, show, alerts, reviews, rejects, digest):
+        app.command()(command)
+    app.command("replay")(replay_)
+
+
+def process(
+    files: Annotated[list[str], typer.Argument(metavar="FILE…", help="NDJSON; .gz; - = stdin.")],
+    store: StoreMaybe = None,
+    policy: PolicyFile = None,
+    settings: SettingsFile = None,
+    strict: Strict = False,
+    progress: Annotated[bool, typer.Option("--progress", help="Show progress on stderr.")] = False,
+    json: Annotated[bool, typer.Option("--json", hidden=True)] = False,
+) -> None:
+    """Read events from files, run everything in event time, print one JSON summary.
+
+    Without --store nothing is kept.
+    """
+    for name in files:
+        if name != "-" and not Path(name).is_file():
+            raise Wrong(f"FILE {name}: there is no such file")
+    chosen = load.settings(settings)
+    runner = Embedded(store, choose_policy(store, policy), oldest=chosen.intake.time_oldest,
+                      ahead_max_s=chosen.intake.time_ahead_max_s,
+                      envelope_events=chosen.log.envelope_events,
+                      checkpoint_events=chosen.log.checkpoint_events)
+    with closing(runner), shown(files, progress) as report:
+        summary = batch.process(runner, files, progress=report)
+    put(summary)
+    if strict and summary["rejected"]:
+        raise typer.Exit(3)
+
+
+def advance(
+    store: StoreDir,
+    to: Annotated[str, typer.Option("--to", metavar="TIME", help="Date (its end) or RFC 3339.")],
+    json: AsJson = False,
+) -> None:
+    """Let time pass without events: fires what falls due."""
+    to_ms = moment("--to", to)
+    with closing(Embedded(existing(store), None)) as runner:
+        runner.tick(to_ms)
+        made = {"clock": iso_ms(runner.shard.clock_ms), "alerts": dict(sorted(
+            runner.opened.items())), "reviews": runner.reviews_opened, "digest": runner.digest()}
+    if json:
+        put(made)
+    else:
+        opened = ", ".join(f"{rule} {count}" for rule, count in made["alerts"].items()) or "–"
+        typer.echo(f"{made['clock']}  {opened}")
+
+
+def show(
+    subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="Its code (USCC).")],
+    store: StoreDir,
+    as_of: Annotated[str, typer.Option("--as-of", metavar="TIME", help="Date (its end) or "
+                                       "RFC 3339; default: the log's clock.")] = "",
+    json: AsJson = False,
+    lang: InLang = "zh",
+) -> None:
+    """Everything concluded about one subject, with the facts behind each number."""
+    as_of_ms = moment("--as-of", as_of) if as_of else None
+    with closing(SqliteStore(store, write=False)) as held:
+        for key in dict.fromkeys((subject, normalise(subject))):
+            shard = fold(held, key, as_of_ms)
+            found = shard and describe(shard, key, shard.clock_ms)
+            if shard is not None and found:
+                break
+        else:
+            until = f" up to {as_of}" if as_of else ""
+            raise Wrong(f"SUBJECT {subject}: the store knows nothing of it{until}")
+        assert shard.timeline is not None
+        if json:
+            put(found)
+        else:
+            items = {i.id: {"item": i.item, "department": i.department}
+                     for i in shard.timeline.last.policy.items}
+            tables.subject(found, lang, items)
+
+
+def alerts(
+    store: StoreDir,
+    rule: Annotated[str | None, typer.Option("--rule", help="Only this rule.")] = None,
+    state: Annotated[State | None, typer.Option("--state", help="Only this state.")] = None,
+    level: Annotated[Literal["blue", "yellow", "orange", "red"] | None,
+                     typer.Option("--level", help="Only this level.")] = None,
+    subject: Annotated[str | None, typer.Option("--subject", help="Only this subject.")] = None,
+    limit: Limit = None,
+    json: AsJson = False,
+    lang: InLang = "zh",
+) -> None:
+    """Alerts, newest first."""
+    with _reader(store) as reader:
+        _print(lambda n, before: reader.alerts(rule=rule, state=state, level=level,
+                                               subject=subject, limit=n, before=before),
+               limit, json, lang, tables.alerts)
+
+
+def reviews(
+    store: StoreDir,
+    state: Annotated[Literal["open", "closed"] | None,
+                     typer.Option("--state", help="Only this state.")] = None,
+    limit: Limit = None,
+    json: AsJson = False,
+    lang: InLang = "zh",
+) -> None:
+    """Reviews of grade gaps, newest first."""
+    with _reader(store) as reader:
+        _print(lambda n, before: reader.reviews(state=state, limit=n, before=before),
+               limit, json, lang, tables.reviews)
+
+
+def rejects(store: StoreDir, limit: Limit = None, json: AsJson = False,
+            lang: InLang = "zh") -> None:
+    """Dead letters, newest first: what was refused, where it came from, and why."""
+    with _reader(store) as reader:
+        if json:
+            for row in reader.rejects(limit=limit or -1):
+                put(row)
+        else:
+            rows = reader.rejects(limit=(limit or TABLE_ROWS) + 1)
+            tables.rejects(rows[: limit or TABLE_ROWS], lang,
+                           more=len(rows) > (limit or TABLE_ROWS))
+
+
+def digest(store: StoreDir, json: AsJson = False) -> None:
+    """One hash of the whole state, equal for equal logs on any runner."""
+    with closing(SqliteStore(store, write=False)) as held:
+        shard, offset = restore(held)
+    made = {"digest": digests.total([shard]), "offset": offset}
+    if json:
+        put(made)
+    else:
+        typer.echo(made["digest"])
+
+
+def replay_(store: StoreDir, policy: PolicyFile = None, json: AsJson = False,
+            lang: InLang = "zh") -> None:
+    """Fold the log again; with --policy, as if that policy had always been in force.
+
+    Nothing is written. With a policy: who would change grade, which alerts would open or vanish.
+    """
+    given = load.policy(policy) if policy else None
+    with closing(SqliteStore(store, write=False)) as held:
+        shard = replay(held)
+        if shard.timeline is None:
+            raise StoreError(f"--store {store}: the log is empty")
+        made: dict[str, Any] = {"digest": digests.total([shard]), "events": shard.counts.accepted}
+        if given is not None:
+            known = shard.timeline.last.item_ids
+            before = trial.standing(shard)
+            del shard
+            other = trial.replay_under(held, given, known)
+            assert other.timeline is not None
+            made |= {"policy": other.timeline.last.hash, "policy_digest": digests.total([other]),
+                     **trial.compare(before, trial.standing(other))}
+    if json:
+        put(made)
+        return
+    typer.echo(made["digest"])
+    if given is not None:
+        tables.trial(made, lang)
+
+
+@contextmanager
+def _reader(store: Path) -> Iterator[Reader]:
+    with closing(SqliteStore(store, write=False)) as held:
+        yield Reader(held, policy_of(held) or load.policy())
+
+
+def _print(page: Callable[[int, str | None], list[Any]], limit: int | None, json: bool,
+           lang: str, table: Callable[..., None]) -> None:
+    """Rows of a paged query: all of them as JSON, the first ones as a table."""
+    if not json:
+        most = limit or TABLE_ROWS
+        rows = page(most + 1, None)
+        table(rows[:most], lang, more=len(rows) > most)
+        return
+    before, left = None, limit
+    while True:
+        rows = page(PAGE if left is None else min(PAGE, left), before)
+        for row in rows:
+            put(row)
+        if left is not None:
+            left -= len(rows)
+        if len(rows) < PAGE or left == 0:
+            return
+        before = rows[-1]["id"]

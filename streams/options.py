@@ -1,0 +1,104 @@
+"""What the commands share: their options, how times are read, how rows are printed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import typer
+
+from config import load
+from models.policy import Policy
+from storage.sqlite_store import SqliteStore, StoreError
+
+CHINA = dt.timezone(dt.timedelta(hours=8))
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+Lang = Literal["zh", "en"]
+StoreDir = Annotated[Path, typer.Option("--store", metavar="DIR", help="Folder of the store.")]
+StoreMaybe = Annotated[
+    Path | None, typer.Option("--store", metavar="DIR", help="Folder of the store.")]
+PolicyFile = Annotated[
+    Path | None, typer.Option("--policy", metavar="FILE", help="Policy (TOML).")]
+SettingsFile = Annotated[
+    Path | None, typer.Option("--settings", metavar="FILE", help="Settings (TOML).")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+InLang = Annotated[
+    Lang, typer.Option("--lang", help="Language of the tables.", show_default=True)]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit 3 when anything was rejected.")]
+
+
+class Wrong(Exception):
+    """The command was used wrongly: one line, for people; exit code 2."""
+
+
+def moment(option: str, text: str) -> int:
+    """Epoch milliseconds of an RFC 3339 time, or of the end of a date in Beijing.
+
+    Raises
+    ------
+    Wrong: it is neither.
+
+    Examples
+    --------
+    >>> moment("--to", "1970-01-01"), moment("--to", "1970-01-01T00:00:01Z")
+    (57599999, 1000)
+    """
+    try:
+        if len(text) == 10:
+            day = dt.datetime.combine(dt.date.fromisoformat(text), dt.time.max, CHINA)
+            return (day - _EPOCH) // dt.timedelta(milliseconds=1)
+        given = dt.datetime.fromisoformat(text)
+        if given.tzinfo is None:
+            raise ValueError("no offset")
+        return (given - _EPOCH) // dt.timedelta(milliseconds=1)
+    except (ValueError, OverflowError):
+        raise Wrong(f"{option} {text}: must be a date (2026-11-21) or a time with offset "
+                    "(2026-11-21T08:00:00+08:00)") from None
+
+
+def choose_policy(store: Path | None, file: Path | None) -> Policy | None:
+    """The policy to open a store with: the one given, else the log's own, else the default."""
+    if file is not None:
+        return load.policy(file)
+    if store is not None and (store / "xinfeng.db").exists():
+        held = SqliteStore(store, write=False)
+        try:
+            if held.last_offset():
+                return None
+        finally:
+            held.close()
+    return load.policy()
+
+
+def existing(store: Path) -> Path:
+    """A store that somebody has written to.
+
+    Raises
+    ------
+    StoreError: there is none.
+    """
+    if not (store / "xinfeng.db").exists():
+        raise StoreError(f"--store {store}: holds no xinfeng.db; start with process or run")
+    return store
+
+
+def wall_ms() -> int:
+    """The present [epoch ms]."""
+    return int(time.time() * 1000)
+
+
+def put(row: Any) -> None:
+    """One JSON object on one line of standard output."""
+    sys.stdout.buffer.write(msgspec.json.encode(row) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def say(text: str) -> None:
+    """One line on standard error."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
