@@ -56,7 +56,7 @@ class View:
             w=partial(i18n.word, lang),
             t=partial(i18n.word, lang, "ui"),
             pick=partial(pick, lang),
-            item_name=self.item_name,
+            item_name=partial(self.item_name, lang),
             item_department=self.item_department,
             path=request.url.path,
             switch=str(request.url.include_query_params(lang="zh" if lang == "en" else "en").query),
@@ -67,8 +67,10 @@ class View:
             response.set_cookie(LANG_COOKIE, lang, max_age=YEAR_S, samesite="lax", httponly=True)
         return response
 
-    def item_name(self, item: object) -> str:
-        """Name of an item in the catalogue, or its id."""
+    def item_name(self, lang: Lang, item: object) -> str:
+        """Name of an item in the catalogue, of the public grade, or its id."""
+        if item == "public":
+            return i18n.word(lang, "ui", "public_grade")
         return self._items.get(str(item), {}).get("item", str(item))
 
     def item_department(self, item: object) -> str:
