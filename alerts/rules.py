@@ -143,6 +143,9 @@ def review(view: View) -> Review | None:
 
 def grade_gap(view: View) -> Iterator[Condition]:
     rule = view.card.policy.rules.grade_gap
+    if view.grades.widest() < view.card.policy.gap.levels:
+        # No two grades that ever were lie that far apart: their dates do not matter.
+        return
     # A listing or an assignment changes the gap by its own dates, without a step on a path.
     view.at(*view.grades.outside())
     held = view.review if rule.enabled else None

@@ -338,10 +338,10 @@ class Shard:
         if subject.alerts is not None:
             for alert in subject.alerts.values():
                 if alert.rule == "score-plunge":
-                    look = look or kind in _SCORED
+                    look = look or (kind in _SCORED and not self._settled_in_time(kind, target))
                 elif of and of in alert.evidence:
                     due = True
-                    look = look or alert.rule not in MATTER_RULES
+                    look = look or (alert.rule not in MATTER_RULES and kind != r.PUBLISHED)
         if kind == r.ASSIGNED:
             self._judge_assigned(subject, row, event)
             return
@@ -393,6 +393,11 @@ class Shard:
         else:
             self._show(subject, [], rules.View(subject, resolve(subject.facts, card.offset_ms),
                                                NO_FACTS, card, self.day, self.clock_ms))
+
+    def _settled_in_time(self, kind: int, target: r.Row | None) -> bool:
+        """Whether a matter was settled before it could cost a point."""
+        return ((kind == r.PERFORMED or kind == r.RECTIFIED) and target is not None
+                and (not target[3] or self.day <= target[3]))
 
     @staticmethod
     def _from(kind: int, day: int) -> int | None:

@@ -186,9 +186,6 @@ def restart(made: Sequence[Made], variant: str, seed: int) -> None:
         one, other = going.step([entry]), loaded.step([entry])
         assert one == other, f"effects after a restart: {one} != {other}"
     same(going, loaded, "restart")
-    again = checkpoint.load(list(checkpoint.dump(loaded)))
-    assert list(checkpoint.dump(again)) == list(checkpoint.dump(checkpoint.load(
-        list(checkpoint.dump(again))))), "dump of what was loaded"
 
 
 def alerts_of(effects: Sequence[Effect]) -> list[tuple[object, ...]]:

@@ -442,7 +442,7 @@ def shrink(made: list[Made], fails: Callable[[list[Made]], bool]) -> list[Made]:
     while True:
         n, left_out = 0, False
         while n < len(made):
-            fewer = made[:n] + made[n + size :]
+            fewer = _named(made[:n] + made[n + size :])
             if fewer and fails(fewer):
                 made, left_out = fewer, True
             else:
@@ -451,6 +451,16 @@ def shrink(made: list[Made], fails: Callable[[list[Made]], bool]) -> list[Made]:
             size //= 2
         elif not left_out:
             return made
+
+
+def _named(made: list[Made]) -> list[Made]:
+    """Without those that name what is not there."""
+    while True:
+        ids = {m.id for m in made}
+        left = [m for m in made if not m.of or m.of in ids]
+        if len(left) == len(made):
+            return made
+        made = left
 
 
 def story(made: Sequence[Made]) -> str:

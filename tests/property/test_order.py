@@ -210,6 +210,28 @@ def _body_loses_offset(p: pytest.MonkeyPatch) -> None:
     p.setattr(checks.codec, "decode_body", lambda b: plain(b.replace(b"dept-a", b"dept-b")))
 
 
+def _envelope_starts_a_new_clock(p: pytest.MonkeyPatch) -> None:
+    plain = pipeline.Shard.step
+
+    def step(s: object, envelope: list[pipeline.Entry]) -> object:
+        return plain(s, [x._replace(recorded_ms=envelope[0].recorded_ms)  # type: ignore
+                         for x in envelope[:-1]] + list(envelope[-1:]))
+
+    p.setattr(pipeline.Shard, "step", step)
+
+
+def _no_timers_kept(p: pytest.MonkeyPatch) -> None:
+    """A timer that is not met by a tick of its own day is lost."""
+    plain = pipeline.Shard._advance
+
+    def advance(s: pipeline.Shard, recorded_ms: int) -> None:
+        for day in [d for d in s.wheel if d < (recorded_ms + 28_800_000) // ev.DAY_MS]:
+            del s.wheel[day]
+        plain(s, recorded_ms)
+
+    p.setattr(pipeline.Shard, "_advance", advance)
+
+
 def _alert_by_clock(p: pytest.MonkeyPatch) -> None:
     """An alert's identity takes in when it was noticed."""
     plain = lifecycle.advance
@@ -242,11 +264,11 @@ PLANTED: tuple[tuple[Check, Callable[[pytest.MonkeyPatch], None]], ...] = (
     (checks.permutation, _path_of_arrival),
     (checks.permutation, _first_registration_wins),
     (checks.permutation, _modifiers_in_arrival),
-    (checks.partitions, _path_of_arrival),
+    (checks.partitions, _alert_by_clock),
     (checks.notice, _path_of_arrival),
-    (checks.hourly, _alert_by_clock),
+    (checks.hourly, _no_timers_kept),
     (checks.duplicates, _forgets_identities),
-    (checks.envelopes, _forgets_identities),
+    (checks.envelopes, _envelope_starts_a_new_clock),
     (checks.restart, _checkpoint_loses("change_day", 0)),
     (checks.restart, _checkpoint_loses("parked", None)),
     (checks.restart, _checkpoint_loses("alerts", None)),
