@@ -6,19 +6,16 @@ for all of them; most looks at a subject need no more than this.
 
 from __future__ import annotations
 
-from models.ledger import DAY_MS, FOREVER
+from models.ledger import DAY_MS, FOREVER, REVOKING, fits, taken_back
 from models.records import (
     ACT,
     BREACHED,
     COMMITMENT,
     FULFILLED,
     INSPECTION,
-    LIST_REVOKED,
     NOT_RECTIFIED,
-    OBJECTION_UPHELD,
     ORDERED,
     PENALTY,
-    PENALTY_REVOKED,
     PERFORMED,
     PUBLISHED,
     RECORD,
@@ -33,7 +30,6 @@ RULE_OF = {COMMITMENT: "commitment-overdue", ORDERED: "rectification-overdue",
 PUBLICATION = "publication-overdue"
 MATTER_RULES = frozenset(RULE_OF.values()) | {PUBLICATION}
 _SETTLES = frozenset({PERFORMED, FULFILLED, BREACHED, RECTIFIED, NOT_RECTIFIED, REPAIR_APPROVED})
-_REVOKES = frozenset({PENALTY_REVOKED, LIST_REVOKED, OBJECTION_UPHELD})
 _ACTS = frozenset({ACT, INSPECTION, PENALTY})
 
 Matter = tuple[str, int, int, str, int, int, bool]
@@ -56,22 +52,30 @@ def matters(subject: Subject, card: Card, day: int) -> tuple[list[Matter], int]:
     offset = card.offset_ms
     settled: set[int] = set()
     published: set[int] = set()
-    revoked: set[int] = set()
+    revokers: list[tuple[int, int, int, int]] = []
+    # What waits for its target, or names an unfit one, says nothing.
+    waiting = subject.parked or ()
     closers: list[tuple[int, int, int]] = []
     candidates: list[tuple[int, int, int, int, int, int]] = []
     for key, of, time, day1, day2, _, item, kind, variant in RECORD.iter_unpack(subject.facts):
+        if key in waiting:
+            continue
         if kind == PUBLISHED:
             published.add(of)
             closers.append((key, of, kind))
         elif kind in _SETTLES:
             settled.add(of)
             closers.append((key, of, kind))
-        elif kind in _REVOKES:
-            revoked.add(of)
+        elif kind in REVOKING:
+            revokers.append((time, key, of, kind))
         elif kind in _ACTS or kind in RULE_OF:
             candidates.append((key, time, day1, day2, item, kind if kind != PENALTY or variant
                                else -PENALTY))
-    if revoked:
+    revoked: set[int] = set()
+    if revokers:
+        types = {row[0]: row[7] for row in RECORD.iter_unpack(subject.facts)}
+        revoked = taken_back([(key, of) for _, key, of, kind in sorted(revokers)
+                              if of in types and fits(kind, types[of])])
         # What was itself taken back settles nothing.
         settled = {of for key, of, kind in closers if kind != PUBLISHED and key not in revoked}
         published = {of for key, of, kind in closers if kind == PUBLISHED and key not in revoked}

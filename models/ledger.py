@@ -150,8 +150,10 @@ def resolve(records: bytes, offset_ms: int) -> Facts:
                 continue
             fact.parent = target
             fact.item = target.item
-            if fact.type in _REVOKING:
-                target.revoked = True
+        for key in taken_back([(f.key, f.of) for f in modifiers
+                               if f.type in REVOKING and f.parent is not None]):
+            by_key[key].revoked = True
+        acts = [f for f in acts if not f.revoked]
         for fact in modifiers:
             # What was itself taken back must not act either: it never happened.
             if fact.parent is not None and not fact.revoked:
@@ -159,6 +161,27 @@ def resolve(records: bytes, offset_ms: int) -> Facts:
     if len(acts) > 1:
         acts.sort(key=_when)
     return Facts(by_key, by_type, acts, orphans)
+
+
+def taken_back(revocations: list[tuple[int, int]]) -> set[int]:
+    """Identities that are revoked, by (identity, of) of the revocations, oldest first.
+
+    A revocation that was itself revoked takes nothing back: chains are followed to their end.
+    """
+    if len(revocations) == 1:
+        return {revocations[0][1]}
+    by: dict[int, list[int]] = {}
+    for key, of in revocations:
+        by.setdefault(of, []).append(key)
+    counts: dict[int, bool] = {}
+
+    def stands(key: int) -> bool:
+        if key not in counts:
+            counts[key] = False  # in a circle nothing stands
+            counts[key] = not any(stands(k) for k in by.get(key, ()))
+        return counts[key]
+
+    return {of for key, of in revocations if stands(key)}
 
 
 def fits(modifier: int, target: int) -> bool:
@@ -227,7 +250,8 @@ def _dismiss(target: Fact, by: Fact) -> None:
 
 
 _ACTS = frozenset(ALERT_ACTS) | {ANSWERED}
-_REVOKING = frozenset({PENALTY_REVOKED, LIST_REVOKED, OBJECTION_UPHELD})
+REVOKING = frozenset({PENALTY_REVOKED, LIST_REVOKED, OBJECTION_UPHELD})
+"""Types after which what they name never happened."""
 _MODIFY: dict[int, Callable[[Fact, Fact], None]] = {
     COMPLAINT_CLOSED: _decide,
     PERFORMED: _perform,

@@ -155,7 +155,10 @@ class SqliteStore:
             raise
 
     def _apply(self, offset: int, effects: Sequence[Effect], raws: Mapping[int, bytes]) -> None:
-        alerts, transitions, reviews, subjects, rejects, counts = [], [], [], [], [], []
+        alerts, transitions, reviews, rejects = [], [], [], []
+        # Only the last word of an envelope on a subject counts.
+        subjects: dict[str, tuple[Any, ...]] = {}
+        counts: dict[str, int] = {}
         assert len(effects) < 1 << EFFECT_BITS
         for n, effect in enumerate(effects):
             seq = offset << EFFECT_BITS | n
@@ -166,11 +169,16 @@ class SqliteStore:
                                    effect.subject, body))
                     transitions.append((seq, effect.id, effect.was, effect.state, body))
                 case SubjectChanged():
-                    subjects.append((effect.subject, effect.name, effect.kind, effect.district,
-                                     effect.industry, effect.public_grade, effect.lowest_grade,
-                                     effect.gap, effect.open_alerts))
+                    counts.pop(effect.subject, None)
+                    subjects[effect.subject] = (
+                        effect.subject, effect.name, effect.kind, effect.district, effect.industry,
+                        effect.public_grade, effect.lowest_grade, effect.gap, effect.open_alerts)
                 case OpenAlerts():
-                    counts.append((effect.count, effect.subject))
+                    row = subjects.get(effect.subject)
+                    if row is None:
+                        counts[effect.subject] = effect.count
+                    else:
+                        subjects[effect.subject] = (*row[:-1], effect.count)
                 case ReviewChanged():
                     reviews.append((effect.id, seq, int(effect.open), effect.subject,
                                     _PACK(effect)))
@@ -180,9 +188,13 @@ class SqliteStore:
                                     effect.type, effect.subject, _PACK(effect.reason), raw))
         db = self._db
         if subjects:
-            db.executemany("INSERT OR REPLACE INTO subjects VALUES (?,?,?,?,?,?,?,?,?)", subjects)
+            db.executemany("INSERT OR REPLACE INTO subjects VALUES (?,?,?,?,?,?,?,?,?)",
+                           subjects.values())
         if counts:
-            db.executemany("UPDATE subjects SET open_alerts=? WHERE subject=?", counts)
+            db.executemany(
+                "INSERT INTO subjects VALUES (?,'','','','','ungraded','ungraded',0,?) "
+                "ON CONFLICT (subject) DO UPDATE SET open_alerts=excluded.open_alerts",
+                counts.items())
         if alerts:
             db.executemany("INSERT OR REPLACE INTO alerts VALUES (?,?,?,?,?,?,?)", alerts)
             db.executemany("INSERT OR REPLACE INTO transitions VALUES (?,?,?,?,?)", transitions)

@@ -46,6 +46,7 @@ from streams.options import (
 )
 from streams.simulate import city, truth
 
+_INTERRUPTED = 130
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
                   help="信风: rolling credit scores, grades, grade gaps and early warnings.")
 cli_store.register(app)
@@ -55,7 +56,7 @@ cli_store.register(app)
 def run(
     demo: Annotated[bool, typer.Option("--demo", help="Play a simulated city.")] = False,
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "",
-    port: Annotated[int, typer.Option("--port", min=0, max=65_535, help="0 = any.")] = -1,
+    port: Annotated[int | None, typer.Option("--port", min=0, max=65_535, help="0 = any.")] = None,
     store: StoreMaybe = None,
     policy: PolicyFile = None,
     settings: SettingsFile = None,
@@ -71,7 +72,7 @@ def run(
                         format="%(asctime)s level=%(levelname)s logger=%(name)s %(message)s")
     chosen = load.settings(settings)
     serve(chosen, choose_policy(store, policy), policy, store, host=host or chosen.http.host,
-          port=chosen.http.port if port < 0 else port, with_demo=demo)
+          port=chosen.http.port if port is None else port, with_demo=demo)
 
 
 @app.command("check-config")
@@ -145,6 +146,9 @@ def import_(
     json: Annotated[bool, typer.Option("--json", help="Row errors as JSON lines.")] = False,
 ) -> None:
     """Rows of a spreadsheet to events: printed as NDJSON, or straight into a store."""
+    for option, path in (("FILE", file), ("--map", map_)):
+        if not path.is_file():
+            raise Wrong(f"{option} {path}: there is no such file")
     mapping = importer.load_mapping(map_)
     rows = importer.read_rows(file, mapping.sheet, mapping.header_row)
     skipped: Counter[str] = Counter()
@@ -194,32 +198,35 @@ def _writing(name: str) -> Iterator[IO[bytes]]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    with Path(name).open("wb") as file:
-        if name.endswith(".gz"):
-            with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:
-                yield packed  # type: ignore[misc]
-        else:
-            yield file
+    try:
+        with Path(name).open("wb") as file:
+            if name.endswith(".gz"):
+                with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:
+                    yield packed  # type: ignore[misc]
+            else:
+                yield file
+    except OSError as error:
+        raise Wrong(f"{name}: cannot be written: {error.strerror}") from None
 
 
 def invoke(arguments: Sequence[str]) -> int:
     """Run one command; its exit code."""
     try:
-        return int(app(list(arguments) or ["--help"], prog_name="xinfeng",
-                       standalone_mode=False) or 0)
+        code = app(list(arguments) or ["--help"], prog_name="xinfeng", standalone_mode=False) or 0
+        if code == _INTERRUPTED:
+            say("xinfeng: interrupted")
+            return 1
+        return int(code)
     except TyperException as error:
         say(f"xinfeng: {error.format_message()}")
         return error.exit_code
     except (ConfigError, StoreError, MappingError, SheetError, Wrong) as error:
         say("xinfeng: " + " ".join(str(error).split("\n")))
         return 2
-    except BrokenPipeError:
-        # Whoever read our output has gone: nothing left to do, and nothing to flush into.
+    except SystemExit:
+        # Typer's answer when whoever read our output has gone: nothing is left to do.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
-    except (typer.Abort, KeyboardInterrupt):
-        say("xinfeng: interrupted")
-        return 1
     except (OSError, EOFError, zlib.error) as error:
         say(f"xinfeng: {error}")
         return 1

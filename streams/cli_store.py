@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -69,7 +71,11 @@ def process(
                       envelope_events=chosen.log.envelope_events,
                       checkpoint_events=chosen.log.checkpoint_events)
     with closing(runner), shown(files, progress) as report:
-        summary = batch.process(runner, files, progress=report)
+        try:
+            summary = batch.process(runner, files, progress=report)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            packed = ", ".join(name for name in files if name.endswith(".gz"))
+            raise Wrong(f"FILE {packed}: cannot be read to its end: {error}") from None
     put(summary)
     if strict and summary["rejected"]:
         raise typer.Exit(3)
@@ -84,7 +90,7 @@ def advance(
     to_ms = moment("--to", to)
     with closing(Embedded(existing(store), None)) as runner:
         runner.tick(to_ms)
-        made = {"clock": iso_ms(runner.shard.clock_ms), "alerts": dict(sorted(
+        made: dict[str, Any] = {"clock": iso_ms(runner.shard.clock_ms), "alerts": dict(sorted(
             runner.opened.items())), "reviews": runner.reviews_opened, "digest": runner.digest()}
     if json:
         put(made)

@@ -42,10 +42,10 @@ def fold(store: SqliteStore, subject: str, as_of_ms: int | None = None) -> Shard
             event = entry.event
             if isinstance(event, e.PolicyChanged):
                 policies.append(entry)
-            elif not isinstance(event, e.Tick) and event.subject == subject:
+            elif (not isinstance(event, e.Tick) and event.subject == subject
+                  and (event.source, event.id) not in refused):
                 # Of two events under one identity the first stands.
-                if (event.source, event.id) not in refused:
-                    own.setdefault((event.source, event.id), entry)
+                own.setdefault((event.source, event.id), entry)
     known = _items(policies)
     timed = [(p.recorded_ms, 0, p) for p in policies if p.recorded_ms <= until]
     for entry in own.values():

@@ -48,11 +48,9 @@ def sweep(service: EmbeddedService, folder: Path, stop: threading.Event) -> None
         if stop.is_set():
             return
         if path.is_file() and path.name.endswith(SUFFIXES) and not path.name.startswith("."):
-            try:
-                quiet = time.time() - path.stat().st_mtime >= QUIET_S
-            except FileNotFoundError:
-                continue
-            if quiet:
+            stat = path.stat()
+            # A copy may bring its old time of change along, never its old time of arrival.
+            if time.time() - max(stat.st_mtime, stat.st_ctime) >= QUIET_S:
                 take(service, path)
 
 

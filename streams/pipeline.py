@@ -20,7 +20,17 @@ from models import records as r
 from models.gap import extremes
 from models.grade import STEP, letter, walk
 from models.identity import Identities, seal
-from models.ledger import DAY_MS, FOREVER, NO_FACTS, Fact, Facts, fits, resolve, segments
+from models.ledger import (
+    DAY_MS,
+    FOREVER,
+    NO_FACTS,
+    REVOKING,
+    Fact,
+    Facts,
+    fits,
+    resolve,
+    segments,
+)
 from models.policy import INDICATORS, decode
 from models.score import of_item
 from models.scorecard import UNGRADED, Card, Timeline
@@ -71,7 +81,6 @@ _COSTLY = {
     r.LISTED: ("list_serious", "list_debtor", "list_abnormal", "list_ban", "list_watch"),
     r.ARREARS: ("arrears",),
 }
-_REVOKES = frozenset({r.PENALTY_REVOKED, r.LIST_REVOKED, r.OBJECTION_UPHELD})
 
 
 class Entry(NamedTuple):
@@ -286,6 +295,8 @@ class Shard:
             self._register(subject, Profile.of(time_ms, key, event.data))
             return None
         self._append(subject, event, row, signal)
+        if signal and subject.parked:
+            self._bring_over(subject, key)
         self._judge(subject, event, row, target)
         return None
 
@@ -324,7 +335,6 @@ class Shard:
         elif kind in r.ALERT_ACTS:
             subject.acted = True
         if subject.parked:
-            self._unpark(subject, key, kind, variant)
             self._assess(subject, 0, event, timer=True)
             return
         if kind in _ALWAYS:
@@ -403,7 +413,7 @@ class Shard:
     def _from(kind: int, day: int) -> int | None:
         """First day from which a record of `_ALWAYS` may change a path; None = it can change none.
         """
-        if kind in _REVOKES:
+        if kind in REVOKING:
             return 0
         return None if kind in _OFF_PATH else day
 
@@ -514,10 +524,9 @@ class Shard:
         """Most points [thousandths] that one of these indicators may cost at once."""
         return self._card.worst(names)
 
-    def _unpark(self, subject: Subject, key: int, kind: int, variant: int) -> None:
-        """A record arrived: bring waiting modifiers of a signal over to the signals."""
-        if not (kind in _SIGNALS or (kind == r.ALARM and not variant & 4)):
-            return
+    @staticmethod
+    def _bring_over(subject: Subject, key: int) -> None:
+        """A record was filed among the signals: bring what waited for it over to them."""
         keys = {key}
         while moved := [row for row in r.RECORD.iter_unpack(subject.facts)
                         if row[1] in keys and row[7] in r.MODIFIERS]:

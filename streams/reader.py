@@ -182,12 +182,13 @@ class Reader:
         found = self.query(sql + " ORDER BY subject LIMIT ?", (*values, limit))
         return [dict(zip(names, row, strict=True)) for row in found]
 
-    def rejects(self, *, limit: int = 50, after: int = 0) -> list[Row]:
+    def rejects(self, *, limit: int = 50) -> list[Row]:
         """Dead letters, newest first."""
         found = self.query(
             "SELECT received_ms, origin, source, id, type, subject, reason, raw FROM rejects "
-            "WHERE seq > ? ORDER BY seq DESC LIMIT ?", (after, limit))
-        return [rows.reject_row(*row[:6], _REASON(row[6]), row[7]) for row in found]
+            "ORDER BY seq DESC LIMIT ?", (limit,))
+        return [rows.reject_row(at, origin, source, id, type_, subject, _REASON(reason), raw)
+                for at, origin, source, id, type_, subject, reason, raw in found]
 
     # ----------------------------------------------------------------------------------- numbers
 

@@ -10,27 +10,25 @@ import logging
 import os
 import threading
 import time
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any
+from contextlib import closing
 
 import msgspec
 
-from alerts.message import record_text
 from console.service import Receipt, Rejected, Row
-from models import records as r
-from models.ledger import DAY_MS, resolve
-from storage.effects import AlertChanged, Effect
+from storage.effects import Effect
 from storage.effects import Rejected as StepRejected
 from storage.sqlite_store import Dead, SqliteStore
-from streams import metrics
 from streams.codec import InvalidEvent
 from streams.embedded import Embedded
+from streams.facts import facts_of
 from streams.fold import fold
 from streams.options import wall_ms
 from streams.pipeline import Entry
 from streams.reader import Reader
-from streams.show import describe, iso_day, iso_ms
+from streams.show import describe, iso_ms
+from streams.situation import Situation
 
 _LOG = logging.getLogger("xinfeng.service")
 ACTS_KEPT_MAX = 10_000
@@ -56,11 +54,8 @@ class EmbeddedService:
         folder = runner.store.folder
         store = SqliteStore(folder, write=False) if folder else runner.store
         self._reader = Reader(store, runner.card.policy, None if folder else self._lock)
-        self._opened: Counter[tuple[str, str]] = Counter()
-        self._appends = 0
-        self._append_s = 0.0
+        self._situation = Situation(runner, self._reader)
         self._acts: OrderedDict[tuple[str, str], str] = OrderedDict()
-        self._summary: tuple[float, Row] = (0.0, {})
 
     def close(self) -> None:
         """Write a checkpoint and let the store go."""
@@ -116,7 +111,8 @@ class EmbeddedService:
             return Receipt(0, 0, [])
         counts = runner.shard.counts
         before = counts.accepted, counts.duplicates
-        effects = self._append(entries, [raws[n] for n in places], dead)
+        effects = self._safely(
+            lambda: runner.append(entries, [raws[n] for n in places], dead))
         rejected += [Rejected(places[x.position], msgspec.to_builtins(x.reason))
                      for x in effects if isinstance(x, StepRejected) and x.position >= 0]
         rejected.sort(key=lambda x: x.index)
@@ -141,30 +137,19 @@ class EmbeddedService:
     def tick(self) -> None:
         """Let time pass up to the present."""
         with self._lock:
-            self._count(self._safely(lambda: self.runner.tick(self._clock())))
-
-    def _append(self, entries: list[Entry], raws: list[bytes], dead: list[Dead]) -> list[Effect]:
-        effects = self._safely(lambda: self.runner.append(entries, raws, dead))
-        self._count(effects)
-        return effects
+            self._safely(lambda: self.runner.tick(self._clock()))
 
     def _safely(self, append: Callable[[], list[Effect]]) -> list[Effect]:
         """Append; whatever goes wrong ends the process, since the state is ahead of the log."""
         started = time.perf_counter()
         try:
-            return append()
+            effects = append()
         except BaseException as error:
-            _LOG.critical("msg=\"append failed, the process ends\" offset=%d error=%r",
+            _LOG.critical('msg="append failed, the process ends" offset=%d error=%r',
                           self.runner.offset, error)
             os._exit(1)
-        finally:
-            self._appends += 1
-            self._append_s += time.perf_counter() - started
-
-    def _count(self, effects: Sequence[Effect]) -> None:
-        for effect in effects:
-            if isinstance(effect, AlertChanged) and not effect.was:
-                self._opened[effect.rule, effect.level] += 1
+        self._situation.appended(effects, time.perf_counter() - started)
+        return effects
 
     # ----------------------------------------------------------------------------------- reading
 
@@ -174,37 +159,18 @@ class EmbeddedService:
             clock_ms = self.runner.shard.clock_ms
             if as_of_ms is None or as_of_ms >= clock_ms:
                 return describe(self.runner.shard, subject, clock_ms)
-            if self._reader.store is self.runner.store:
+            if self.runner.store.folder is None:
                 then = fold(self.runner.store, subject, as_of_ms)
-                return then and describe(then, subject, as_of_ms)
-        store = SqliteStore(self.runner.store.folder, write=False)
-        try:
+                return describe(then, subject, as_of_ms) if then is not None else None
+        # A connection of its own: a long look into the past holds up neither pages nor feeds.
+        with closing(SqliteStore(self.runner.store.folder, write=False)) as store:
             then = fold(store, subject, as_of_ms)
-        finally:
-            store.close()
-        return then and describe(then, subject, as_of_ms)
+        return describe(then, subject, as_of_ms) if then is not None else None
 
     def events_of(self, subject: str, limit: int) -> list[Row]:
         """Facts about a subject, newest first, in words."""
         with self._lock:
-            held = self.runner.shard.subjects.get(subject)
-            if held is None:
-                return []
-            card, sources = self.runner.card, list(self.runner.shard.sources)
-            facts = [f for records in (held.facts, held.signals)
-                     for f in resolve(records, card.offset_ms).by_key.values()]
-            facts.sort(key=lambda f: (f.time, f.key), reverse=True)
-            del facts[limit:]
-            refs = held.refs({f.key for f in facts})
-        out = []
-        for f in facts:
-            type_ = r.TYPE_NAMES[f.type]
-            words = record_text(type_, iso_day((f.time + card.offset_ms) // DAY_MS), f.variant)
-            code, id = refs[f.key]
-            out.append({"time": iso_ms(f.time), "type": type_, "source": sources[code], "id": id,
-                        "item": card.item_ids[f.item] if f.item else "",
-                        "text_zh": words["zh"], "text_en": words["en"]})
-        return out
+            return facts_of(self.runner.shard, subject, limit)
 
     def subjects(self, *, q: str = "", district: str = "", grade: str = "", kind: str = "",
                  limit: int = 50, after: str = "") -> list[Row]:
@@ -237,51 +203,7 @@ class EmbeddedService:
         return self._reader.rejects(limit=limit)
 
     def summary(self) -> Row:
-        """The situation in numbers. Kept for twenty times as long as it took to count."""
-        until, held = self._summary
-        if time.monotonic() < until:
-            return held
-        started = time.monotonic()
-        shard, policy = self.runner.shard, self.runner.card
-        by_level, by_rule = self._reader.open_alerts()
-        made = {
-            "as_of": iso_ms(shard.clock_ms),
-            "subjects": len(shard.subjects),
-            "events": shard.counts.accepted,
-            "duplicates": shard.counts.duplicates,
-            "rejected": self._reader.rejected(),
-            "readings": shard.counts.readings,
-            "alerts_open": by_level,
-            "alerts_by_rule": by_rule,
-            "grades": self._reader.grades(),
-            "reviews_open": self._reader.reviews_open(),
-            "policy": {"hash": policy.hash, "version": policy.policy.version},
-        }
-        ended = time.monotonic()
-        self._summary = ended + 20 * (ended - started), made
-        return made
+        return self._situation.summary()
 
     def metrics_text(self) -> bytes:
-        """Metrics in the Prometheus text format."""
-        shard, summary = self.runner.shard, self.summary()
-        counts = shard.counts
-
-        def one(value: float) -> list[tuple[tuple[str, ...], float]]:
-            return [((), value)]
-
-        values: dict[str, Any] = {
-            "xinfeng_events_accepted_total": one(counts.accepted),
-            "xinfeng_events_duplicate_total": one(counts.duplicates),
-            "xinfeng_events_conflicting_total": one(counts.conflicts),
-            "xinfeng_events_rejected_total": one(summary["rejected"]),
-            "xinfeng_readings_total": one(counts.readings),
-            "xinfeng_alerts_opened_total": sorted(self._opened.items()),
-            "xinfeng_appends_total": one(self._appends),
-            "xinfeng_append_seconds_total": one(self._append_s),
-            "xinfeng_subjects": one(len(shard.subjects)),
-            "xinfeng_log_offset": one(self.runner.offset),
-            "xinfeng_log_clock_seconds": one(shard.clock_ms / 1000),
-            "xinfeng_alerts_open": [((k,), v) for k, v in summary["alerts_open"].items()],
-            "xinfeng_reviews_open": one(summary["reviews_open"]),
-        }
-        return metrics.text(values)
+        return self._situation.metrics_text()

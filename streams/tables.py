@@ -142,7 +142,8 @@ def subject(s: Row, lang: Lang, items: Catalogue) -> None:
                           f"{each['event']['source']}/{each['event']['id']}")
         out.print(table)
     if s["path"]:
-        steps = ", ".join(f"{x['repair']['source']}/{x['repair']['id']}" for x in s["path"]["steps"])
+        refs = [x["repair"] for x in s["path"]["steps"]]
+        steps = ", ".join(f"{r['source']}/{r['id']}" for r in refs)
         out.print(f"{_w(lang, 'path')} {s['path']['to']} {s['path']['by']} {steps}")
     if s["open_alerts"]:
         out.print(f"{_w(lang, 'alerts')}: " + ", ".join(s["open_alerts"]))

@@ -29,7 +29,7 @@ FORBIDDEN = (
     r"(?<![\w.])/(?:work|root|home|mnt|Users)/",
     r"(?<![\w.])/tmp/exp",
     r"[\w.-]+\.(?:aliyun|tuna\.tsinghua|mirrors|nexus|artifactory|jfrog)\b",
-    r"\b(?:10\.\d{1,3}|192\.168)\.\d{1,3}\.\d{1,3}\b",
+    r"://(?:10\.\d{1,3}|192\.168)\.\d{1,3}\.\d{1,3}\b",
     r"extra-index-url|index-url|trusted-host",
 )
 """Paths of some machine, hosts of some registry."""
@@ -137,8 +137,14 @@ def test_every_key_of_the_policy_is_explained() -> None:
 def test_every_key_of_the_settings_is_explained() -> None:
     text = read("docs/operations.md")
     assert unnamed(set(leaves(tomllib.loads(read("config/settings.toml")))), text) == []
-    assert unnamed(("XINFENG_TOKEN", "XINFENG_PSEUDONYM_KEY", "http.nowhere"), text) == [
-        "http.nowhere"]
+    assert unnamed({"http.nowhere"}, text) == ["http.nowhere"]
+
+
+def test_every_environment_variable_is_explained() -> None:
+    code = "".join(read(n) for n in tracked() if re.match(r"(?!tests/|bench/).+\.py$", n))
+    found = set(re.findall(r"\bXINFENG_[A-Z_]+\b", code))
+    assert {"XINFENG_TOKEN", "XINFENG_PSEUDONYM_KEY"} <= found
+    assert unnamed(found, read("docs/operations.md")) == []
 
 
 def test_every_event_type_is_explained() -> None:

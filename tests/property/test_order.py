@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 import checks
 import events as ev
-from alerts import lifecycle, rules
+from alerts import rules
 from checks import Check
 from models import gap, grade, identity, ledger, records
 from models import subject as subject_module
@@ -232,19 +232,6 @@ def _no_timers_kept(p: pytest.MonkeyPatch) -> None:
     p.setattr(pipeline.Shard, "_advance", advance)
 
 
-def _alert_by_clock(p: pytest.MonkeyPatch) -> None:
-    """An alert's identity takes in when it was noticed."""
-    plain = lifecycle.advance
-
-    def advance(held: object, found: dict[str, object], acts: object, subject: str, card: object,
-                day: int, *a: object, **k: object) -> object:
-        return plain(held, {f"{id}-{day}" if id.startswith("list-conflict") else id: c
-                            for id, c in found.items()}, acts, subject, card, day, *a,
-                     **k)  # type: ignore
-
-    p.setattr(lifecycle, "advance", advance)
-
-
 def _gap_ignored(p: pytest.MonkeyPatch) -> None:
     p.setattr(gap.Grades, "outside", lambda s: [])
 
@@ -264,7 +251,7 @@ PLANTED: tuple[tuple[Check, Callable[[pytest.MonkeyPatch], None]], ...] = (
     (checks.permutation, _path_of_arrival),
     (checks.permutation, _first_registration_wins),
     (checks.permutation, _modifiers_in_arrival),
-    (checks.partitions, _alert_by_clock),
+    (checks.partitions, _no_timers_kept),
     (checks.notice, _path_of_arrival),
     (checks.hourly, _no_timers_kept),
     (checks.duplicates, _forgets_identities),

@@ -1,0 +1,83 @@
+"""One line for each rule: what happened. The subject's name stands beside it. Pure."""
+
+from __future__ import annotations
+
+from alerts.told import DEVICES, MATTERS, Alert, Catalogue, Make, Words, date
+from alerts.words import LIST_WORDS
+
+
+def other(a: Alert, items: Catalogue) -> Words:
+    """For a rule that has no words of its own."""
+    return f"风险预警（{a.rule}）", f"Risk alert ({a.rule})"
+
+
+def _gap(a: Alert, items: Catalogue) -> Words:
+    f = a.facts
+    return (f"部门间信用等级相差 {f['levels']} 级（{f['highest_grade']} 与 {f['lowest_grade']}）",
+            f"Grades {f['levels']} levels apart ({f['highest_grade']} and {f['lowest_grade']})")
+
+
+def _drop(a: Alert, items: Catalogue) -> Words:
+    f = a.facts
+    if f.get("list"):
+        zh, en = LIST_WORDS[f["list"]]
+        return f"因列入{zh}直接判定为 {f['to']} 级", f"Graded {f['to']} for being on {en}"
+    return f"信用等级由 {f['from']} 降为 {f['to']}", f"Grade fell from {f['from']} to {f['to']}"
+
+
+def _plunge(a: Alert, items: Catalogue) -> Words:
+    f = a.facts
+    return (f"{f['days']} 日内风险分下降 {f['points']} 分",
+            f"Risk score down {f['points']} points within {f['days']} days")
+
+
+def _matter(a: Alert, items: Catalogue) -> Words:
+    (zh, act), (en, _) = MATTERS[a.rule]
+    due = date(a.facts["due"])
+    if a.facts["late"]:
+        return f"{zh}逾期未{act}（期限 {due}）", f"{en} overdue since {due}"
+    return f"{zh}{act}期限将至（期限 {due}）", f"{en} due on {due}"
+
+
+def _review(a: Alert, items: Catalogue) -> Words:
+    names = a.facts["departments"].split()
+    return f"等级差异复核逾期未答复（{'、'.join(names)}）", (
+        f"Review of a grade gap not answered ({', '.join(names)})")
+
+
+def _objection(a: Alert, items: Catalogue) -> Words:
+    due = date(a.facts["due"])
+    return f"异议处理逾期（期限 {due}）", f"Objection not answered by {due}"
+
+
+def _repeat(a: Alert, items: Catalogue) -> Words:
+    f = a.facts
+    return (f"{f['days']} 日内因同一事由受到 {f['count']} 次行政处罚",
+            f"{f['count']} penalties for one cause within {f['days']} days")
+
+
+def _ban(a: Alert, items: Catalogue) -> Words:
+    return "市场禁入期间仍有经营活动", "Active while banned from the market"
+
+
+def _conflict(a: Alert, items: Catalogue) -> Words:
+    return "同时列入守信与失信名单", "On a red list and a black list at once"
+
+
+def _device(a: Alert, items: Catalogue) -> Words:
+    zh, en = DEVICES[a.rule]
+    return f"{zh}：{a.facts['device']}", f"{en}: {a.facts['device']}"
+
+
+TITLES: dict[str, Make] = {
+    "grade-gap": _gap,
+    "grade-drop": _drop,
+    "score-plunge": _plunge,
+    "review-overdue": _review,
+    "objection-overdue": _objection,
+    "repeat-offence": _repeat,
+    "ban-breach": _ban,
+    "list-conflict": _conflict,
+    **dict.fromkeys(MATTERS, _matter),
+    **dict.fromkeys(DEVICES, _device),
+}
