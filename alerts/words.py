@@ -28,10 +28,6 @@ LIST_WORDS: dict[str, Pair] = {
     "red": ("守信激励名单", "the red list (trustworthy)"),
     "ban": ("市场禁入名单", "the list of market bans"),
 }
-LEVEL_WORDS: dict[str, Pair] = {
-    "blue": ("蓝色", "blue"), "yellow": ("黄色", "yellow"), "orange": ("橙色", "orange"),
-    "red": ("红色", "red"),
-}
 ISSUER_WORDS: dict[str, Pair] = {
     "department": ("行业主管部门", "the department in charge"), "city": ("市级", "the city"),
     "province": ("省级", "the province"), "nation": ("国家级", "the nation"),

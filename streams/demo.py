@@ -8,8 +8,9 @@ import time
 
 import msgspec
 
-from config.load import Demo
-from models.calendar import BEIJING_OFFSET_MS, DAY_MS, from_date, start_ms
+from config.load import ConfigError, Demo
+from models.calendar import DAY_MS, day_of, from_date, start_ms, to_date
+from storage.sqlite_store import SqliteStore
 from streams.service import EmbeddedService
 from streams.simulate import city
 
@@ -21,9 +22,12 @@ STEP_S = 0.25
 CHUNK_EVENTS = 250
 BREATH_S = 0.004
 """Pause between two envelopes of the past, so that pages get their turn [s]."""
+_FIRST_DAY = "demo_first_day"
 
 
 class Timed(msgspec.Struct):
+    """The one key of an event that the player reads."""
+
     time: dt.datetime
 
 
@@ -37,6 +41,24 @@ class SimulatedClock:
         return self.now_ms
 
 
+def first_day(store: SqliteStore, now_ms: int) -> dt.date:
+    """First day of the city a store holds; of a new one, so that its past ends today.
+
+    Raises
+    ------
+    ConfigError: the store holds something else.
+    """
+    held = store.meta(_FIRST_DAY)
+    if held is not None:
+        return dt.date.fromisoformat(held.decode())
+    if store.last_offset() > 1:
+        raise ConfigError(f"--demo --store {store.folder}: holds other events; the demonstration "
+                          "needs a new store")
+    first = to_date(day_of(now_ms) - PAST_D)
+    store.put_meta(_FIRST_DAY, first.isoformat().encode())
+    return first
+
+
 class Player:
     """Plays `city` into a service.
 
@@ -44,25 +66,30 @@ class Player:
     ----------
     demo
         Number of subjects, seed, and how fast the present runs.
-    clock
-        The service's own clock.
-    today
-        The day on which the past ends and the present begins.
+    first
+        First day of the city.
+    held_ms
+        The clock of the log that is played into: what happened before is there already.
     """
 
-    def __init__(self, demo: Demo, clock: SimulatedClock, today: dt.date) -> None:
+    def __init__(self, demo: Demo, first: dt.date, held_ms: int) -> None:
         self.demo = demo
-        self.clock = clock
-        self.start = today - dt.timedelta(days=PAST_D)
-        self.present_ms = start_ms(from_date(today))
+        self.first = first
+        self.held_ms = held_ms
+        start = from_date(first)
+        self.clock = SimulatedClock(max(start_ms(start), held_ms))
+        self.present_ms = max(start_ms(start + PAST_D), held_ms)
+        """Up to here at full speed, from here on by the minute."""
 
     def play(self, service: EmbeddedService, stop: threading.Event) -> None:
         """Run until the city ends or `stop` is set."""
         decode = msgspec.json.Decoder(Timed).decode
         begun = 0.0
         chunk: list[bytes] = []
-        for raw in city(self.demo.subjects, LENGTH_D, self.demo.seed, self.start):
+        for raw in city(self.demo.subjects, LENGTH_D, self.demo.seed, self.first):
             time_ms = round(decode(raw).time.timestamp() * 1000)
+            if time_ms < self.held_ms:
+                continue
             if time_ms < self.present_ms:
                 if len(chunk) >= CHUNK_EVENTS:
                     self._send(service, chunk, time_ms)
@@ -87,13 +114,3 @@ class Player:
         if chunk:
             service.submit(chunk, "demo", event_time=True)
             chunk.clear()
-
-
-def first_ms(today: dt.date) -> int:
-    """Where the demonstration's clock starts: the first moment of its first day."""
-    return start_ms(from_date(today) - PAST_D)
-
-
-def today(now_ms: int) -> dt.date:
-    """Beijing date of a moment."""
-    return dt.datetime.fromtimestamp((now_ms + BEIJING_OFFSET_MS) / 1000, dt.UTC).date()

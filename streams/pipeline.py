@@ -341,7 +341,8 @@ class Shard:
             costs = _COSTLY.get(kind)
             if costs:
                 self._lose(subject, self._cost(costs), day)
-            self._assess(subject, self._from(kind, day), event)
+            # Taking a revocation back brings points lost back: the bound is then made anew.
+            self._assess(subject, self._from(kind, day), event, timer=kind in REVOKING)
             return
         due = self._set_timer(subject, row)
         look = self._may_plunge(subject, row, target, day)

@@ -56,12 +56,11 @@ def serve(settings: Settings, policy: Policy | None, policy_path: Path | None,
             ahead_max_s=settings.intake.time_ahead_max_s,
             envelope_events=settings.log.envelope_events,
             checkpoint_events=settings.log.checkpoint_events)
-        clock = player = None
+        player = None
         if with_demo:
-            day = demo.today(wall_ms())
-            clock = demo.SimulatedClock(max(demo.first_ms(day), runner.shard.clock_ms))
-            player = demo.Player(settings.demo, clock, day)
-        service = EmbeddedService(runner, clock)
+            player = demo.Player(settings.demo, demo.first_day(runner.store, wall_ms()),
+                                 runner.shard.clock_ms)
+        service = EmbeddedService(runner, player.clock if player is not None else None)
         stop = threading.Event()
         work: dict[str, Callable[[], None]] = {}
         if player is not None:

@@ -41,10 +41,10 @@ def test_seeds_reach_what_they_should() -> None:
     """The faults are really there: crashes in most lives, every kind of arrival, alerts at stake."""
     loads = [simulator.load(seed) for seed in range(24)]
     assert {x.arrival for x in loads} == set(simulator.ARRIVALS)
-    outcomes = [simulator.disturbed(x, ev.policy()) for x in loads[:12]]
-    assert sum(x.crashes for x in outcomes) >= 12
-    assert sum(len(x.transitions) for x in outcomes) >= 100
-    assert sum(len(x.rejects) for x in outcomes) >= 5
+    outcomes = [simulator.disturbed(x, ev.policy()) for x in loads[:6]]
+    assert sum(x.crashes for x in outcomes) >= 6
+    assert sum(len(x.transitions) for x in outcomes) >= 50
+    assert sum(len(x.rejects) for x in outcomes) >= 3
 
 
 # ------------------------------------------------------------------------------------ planted faults
