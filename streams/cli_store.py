@@ -73,6 +73,8 @@ def process(
     with closing(runner), shown(files, progress) as report:
         try:
             summary = batch.process(runner, files, progress=report)
+            if report is not None:
+                report(summary["events"], None)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             packed = ", ".join(name for name in files if name.endswith(".gz"))
             raise Wrong(f"FILE {packed}: cannot be read to its end: {error}") from None

@@ -34,7 +34,7 @@ REJECTS_MAX = 10_000
 def run(service: EmbeddedService, folder: Path, stop: threading.Event) -> None:
     """Take files until `stop` is set: those that lie there, then each that arrives."""
     folder.mkdir(parents=True, exist_ok=True)
-    _LOG.info("msg=\"watching folder\" folder=%s", folder)
+    _LOG.info("msg=\"watching folder\" folder=%r", str(folder))
     changes = watch(folder, recursive=False, stop_event=stop, yield_on_timeout=True,
                     rust_timeout=1_000, debounce=200)
     sweep(service, folder, stop)
@@ -77,7 +77,7 @@ def take(service: EmbeddedService, path: Path) -> None:
         report = target.with_name(target.name + ".rejects.json")
         report.write_bytes(msgspec.json.format(msgspec.json.encode(taken), indent=1))
     path.replace(target)
-    _LOG.info("msg=\"file taken\" file=%s accepted=%d duplicates=%d rejected=%d", path.name,
+    _LOG.info("msg=\"file taken\" file=%r accepted=%d duplicates=%d rejected=%d", path.name,
               taken["accepted"], taken["duplicates"], taken["rejected"])
 
 

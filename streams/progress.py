@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 Report = Callable[[int, Any], None]
-"""Called with the events read so far and the file they come from."""
+"""Called with the events read so far and the file they come from; None at the end."""
 
 
 @contextmanager
@@ -23,14 +23,15 @@ def shown(files: Sequence[str], wanted: bool) -> Iterator[Report | None]:
         return
     sizes = None if "-" in files else sum(Path(name).stat().st_size for name in files)
     started = time.perf_counter()
-    done: dict[int, int] = {}
+    done: dict[Any, int] = {}
     columns = (BarColumn(), DownloadColumn(), TextColumn("{task.fields[rate]}"),
                TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("", total=sizes, rate="")
 
         def report(events: int, file: Any) -> None:
-            done[id(file)] = _position(file)
+            if file is not None:
+                done[file] = _position(file)
             rate = events / (time.perf_counter() - started)
             bar.update(task, completed=sum(done.values()), rate=f"{rate:,.0f} events/s")
 

@@ -29,6 +29,10 @@ GRACE_S = 5
 """How long open requests may take after the service was told to stop."""
 
 
+class ServiceFailed(Exception):
+    """A thread of the service failed, so that it had to stop."""
+
+
 def serve(settings: Settings, policy: Policy | None, policy_path: Path | None,
           store: Path | None, *, host: str, port: int, with_demo: bool) -> None:
     """Run until SIGINT or SIGTERM.
@@ -44,7 +48,8 @@ def serve(settings: Settings, policy: Policy | None, policy_path: Path | None,
 
     Raises
     ------
-    ConfigError: nobody may listen there. StoreError: the store cannot be used.
+    ConfigError: nobody may listen there. StoreError: the store cannot be used. ServiceFailed: one
+    of its threads could not go on.
     """
     if host not in LOCAL and not settings.http.token:
         raise ConfigError(f"--host {host}: listening beyond this machine needs http.token (or "
@@ -77,6 +82,7 @@ def serve(settings: Settings, policy: Policy | None, policy_path: Path | None,
         server = uvicorn.Server(uvicorn.Config(
             app, log_level="warning", access_log=False, lifespan="off", server_header=False,
             timeout_graceful_shutdown=GRACE_S))
+        failed: list[str] = []
 
         def leave(*_: object) -> None:
             stop.set()
@@ -87,7 +93,7 @@ def serve(settings: Settings, policy: Policy | None, policy_path: Path | None,
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, leave)
         server.handle_exit = leave  # type: ignore[method-assign,assignment]
-        threads = [threading.Thread(target=_guarded, args=(name, task, leave), name=name,
+        threads = [threading.Thread(target=_guarded, args=(name, task, failed, leave), name=name,
                                     daemon=True) for name, task in work.items()]
         for thread in threads:
             thread.start()
@@ -98,6 +104,8 @@ def serve(settings: Settings, policy: Policy | None, policy_path: Path | None,
             thread.join(GRACE_S)
         service.close()
         _LOG.info("msg=stopped offset=%d", runner.offset)
+        if failed:
+            raise ServiceFailed(", ".join(failed))
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -122,16 +130,12 @@ def _tick(service: EmbeddedService, every_s: int, stop: threading.Event) -> None
         service.tick()
 
 
-def _guarded(name: str, task: Callable[[], None], leave: Callable[[], None]) -> None:
+def _guarded(name: str, task: Callable[[], None], failed: list[str],
+             leave: Callable[[], None]) -> None:
     """A thread's outermost frame: what escapes it stops the service."""
     try:
         task()
-    except Exception:
-        _LOG.exception("msg=\"thread failed, the service stops\" thread=%s", name)
+    except Exception as error:
+        _LOG.exception('msg="thread failed, the service stops" thread=%s', name)
+        failed.append(f"{name}: {error}")
         leave()
-        global failed
-        failed = True
-
-
-failed = False
-"""Whether a thread of the last run failed."""

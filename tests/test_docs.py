@@ -7,6 +7,7 @@ from the product and looked for in the texts. Each check is first shown to find 
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import tomllib
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from config import load
 from models.events import EVENT_TYPES
 from models.policy import INDICATORS
 from models.scorecard import Card
+from streams import cli
 from streams.batch import process
 from streams.embedded import Embedded
 from streams.show import describe
@@ -214,3 +216,36 @@ def test_the_worked_example_is_what_the_engine_prints(name: str) -> None:
     assert f"{found['items']['cq1-17']['credit_score']:.3f}" in text
     assert found["items"]["cq1-17"]["grade"] == "C"
     assert found["path"]["to"] == "B" and found["path"]["by"] in text
+
+
+def blocks(text: str) -> list[str]:
+    """What stands between ``` and ```."""
+    return re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_the_tour_works(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                        capfd: pytest.CaptureFixture[str]) -> None:
+    """The commands about one business, typed as they stand, print what the README says they do."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("COLUMNS", "200")
+    printed, done = "", 0
+    for block in blocks(read(name)):
+        lines = block.replace("\\\n", "").splitlines()
+        if not any(line.startswith(("xinfeng", "echo", "make", "source", "printf", "curl"))
+                   for line in lines):
+            assert all(line in printed for line in lines), block
+            continue
+        for line in lines:
+            # The city and the live service take longer: others test them.
+            if "xinfeng" not in line or not re.search(r"var/tour", line):
+                continue
+            said = re.match(r"echo '(.*)'\s+\| (.*)", line)
+            if said:
+                (tmp_path / "said.ndjson").write_text(said[1] + "\n", "utf-8")
+                line = said[2].replace(" - ", f" {tmp_path / 'said.ndjson'} ")
+            code = cli.invoke(shlex.split(line.replace("var/", f"{tmp_path}/"))[1:])
+            out = capfd.readouterr()
+            assert code == 0, (line, out.err)
+            printed, done = printed + out.out, done + 1
+    assert done == 9

@@ -144,7 +144,8 @@ def _forgets_identities(p: pytest.MonkeyPatch) -> None:
 
 
 def _keeps_revoked(p: pytest.MonkeyPatch) -> None:
-    p.setattr(ledger, "_REVOKING", frozenset({records.LIST_REVOKED, records.PENALTY_REVOKED}))
+    """A revocation that was itself revoked still acts."""
+    p.setattr(ledger, "taken_back", lambda revocations: {of for _, of in revocations})
 
 
 def _resolve_keeps_penalties(p: pytest.MonkeyPatch) -> None:

@@ -125,6 +125,9 @@ def test_recorded_is_the_present_and_never_goes_back(made: EmbeddedService) -> N
     clock.now_ms = NOW_MS + DAY_MS
     made.tick()
     assert made.runner.shard.clock_ms == NOW_MS + DAY_MS
+    recorded = [ms for (ms,) in made.runner.store.query(
+        "SELECT recorded_ms FROM log WHERE offset > 1 ORDER BY offset")]
+    assert recorded == [NOW_MS, NOW_MS, NOW_MS + DAY_MS]
 
 
 def test_an_act_by_a_simulated_clock(made: EmbeddedService) -> None:

@@ -245,6 +245,17 @@ def test_one_business(small: Embedded) -> None:
         for i in ("public", "cq1-17")]
 
 
+def test_an_item_answers_for_its_own_facts_and_those_of_the_whole(small: Embedded) -> None:
+    other = {**COMPLAINT, "item": "cq1-40"}
+    feed(small, [given(3, "complaint.filed", "2026-01-20T08:00:00Z", other),
+                 given(4, "arrears.confirmed", "2026-01-20T08:00:00Z",
+                       {"kind": "wage", "amount_cny": 90_000})])
+    items = shown(small, SUBJECT)["items"]
+    facts = {id: [e["id"] for c in item["contributions"] for e in c["events"]]
+             for id, item in items.items()}
+    assert facts == {"cq1-17": ["e2", "e1", "e4"], "cq1-40": ["e3", "e4"]}
+
+
 def test_only_a_complaint_is_no_grade() -> None:
     runner = Embedded(None, load.policy())
     feed(runner, [given(2, "complaint.filed", "2026-01-20T08:00:00Z", COMPLAINT)])
