@@ -48,7 +48,11 @@ check: lint doctest
 	XINFENG_SEEDS=50 $(BIN)/python -m pytest -n $(JOBS) -m 'not slow' tests/unit tests/contracts tests/simulation tests/test_architecture.py tests/test_docs.py
 
 bench: setup
-	@sed -n '/^```/!d;/^```/,/^```/p' bench/README.md
+	$(BIN)/python -m bench.step
+	$(BIN)/python -m bench.iot
+	$(BIN)/python -m bench.city
+	$(BIN)/python -m bench.load process
+	$(BIN)/python -m bench.load memory
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

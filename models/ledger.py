@@ -56,9 +56,9 @@ FOREVER = 1 << 30
 DAY_MS = 86_400_000
 
 _I = {name: n for n, name in enumerate(INDICATORS)}
-_PENALTY = [_I[f"penalty_{c}"] for c in CLASSES]
-_LIST = [_I[f"list_{name}"] for name in LISTS]
-_INSPECTION = [_I["inspection_pass"], _I["inspection_fixed"], _I["inspection_fail"],
+PENALTY_INDICATORS = [_I[f"penalty_{c}"] for c in CLASSES]
+LIST_INDICATORS = [_I[f"list_{name}"] for name in LISTS]
+INSPECTION_INDICATORS = [_I["inspection_pass"], _I["inspection_fixed"], _I["inspection_fail"],
                _I["inspection_evaded"], _I["inspection_evaded"]]
 _COMPLAINT = _I["complaint"]
 _TIP = _I["tip"]
@@ -337,11 +337,11 @@ def _add(out: list[Segment], card: Card, indicator: int, step: int, fact: Fact, 
 def _penalty(fact: Fact, card: Card, out: list[Segment]) -> None:
     origin = min(fact.day2, fact.day) if fact.day2 else fact.day
     stop = publicity(card, fact.variant, origin)[1]
-    _add(out, card, _PENALTY[fact.variant], 0, fact, fact.item, fact.day, origin, stop)
+    _add(out, card, PENALTY_INDICATORS[fact.variant], 0, fact, fact.item, fact.day, origin, stop)
 
 
 def _inspection(fact: Fact, card: Card, out: list[Segment]) -> None:
-    indicator = _INSPECTION[fact.variant & 7]
+    indicator = INSPECTION_INDICATORS[fact.variant & 7]
     step = min(fact.variant >> 3, len(card.indicators[indicator].multipliers) - 1)
     _add(out, card, indicator, step, fact, fact.item, fact.day, fact.day)
 
@@ -357,14 +357,14 @@ def _raw_alarm(fact: Fact, card: Card, out: list[Segment]) -> None:
 
 
 def _listed(fact: Fact, card: Card, out: list[Segment]) -> None:
-    indicator = _LIST[fact.variant]
+    indicator = LIST_INDICATORS[fact.variant]
     if card.public[indicator]:
         start, stop = list_span(fact)
         _add(out, card, indicator, 0, fact, WHOLE_SUBJECT, start, start, stop)
 
 
 def _watched(fact: Fact, card: Card, out: list[Segment]) -> None:
-    indicator = _LIST[fact.variant]
+    indicator = LIST_INDICATORS[fact.variant]
     if not card.public[indicator]:
         start, stop = list_span(fact)
         _add(out, card, indicator, 0, fact, WHOLE_SUBJECT, start, start, stop)

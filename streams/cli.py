@@ -70,6 +70,7 @@ def run(
 
     logging.basicConfig(level=logging.INFO, stream=sys.stderr,
                         format="%(asctime)s level=%(levelname)s logger=%(name)s %(message)s")
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)
     chosen = load.settings(settings)
     serve(chosen, choose_policy(store, policy), policy, store, host=host or chosen.http.host,
           port=chosen.http.port if port is None else port, with_demo=demo)

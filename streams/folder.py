@@ -51,15 +51,17 @@ def sweep(service: EmbeddedService, folder: Path, stop: threading.Event) -> None
             stat = path.stat()
             # A copy may bring its old time of change along, never its old time of arrival.
             if time.time() - max(stat.st_mtime, stat.st_ctime) >= QUIET_S:
-                take(service, path)
+                take(service, path, stop)
 
 
-def take(service: EmbeddedService, path: Path) -> None:
-    """Read one file into the service and move it away."""
+def take(service: EmbeddedService, path: Path, stop: threading.Event) -> None:
+    """Read one file into the service and move it away; left where it is when `stop` is set."""
     taken: dict[str, Any] = {"file": path.name, "accepted": 0, "duplicates": 0, "rejected": 0,
                              "rejects": [], "error": None}
     try:
         for first, lines in _chunks(path):
+            if stop.is_set():
+                return
             receipt = service.submit(lines, f"folder:{path.name}")
             taken["accepted"] += receipt.accepted
             taken["duplicates"] += receipt.duplicates

@@ -23,7 +23,10 @@ from models.identity import Identities, seal
 from models.ledger import (
     DAY_MS,
     FOREVER,
+    INSPECTION_INDICATORS,
+    LIST_INDICATORS,
     NO_FACTS,
+    PENALTY_INDICATORS,
     REVOKING,
     Fact,
     Facts,
@@ -70,17 +73,9 @@ _ALWAYS = frozenset({
 """Types after which a subject is always assessed in full."""
 _OFF_PATH = frozenset({r.OBJECTION_RAISED, r.OBJECTION_REJECTED, r.WITHDRAWN, r.CANCELLED,
                        r.ANSWERED, *r.ALERT_ACTS})
-_COSTLY = {
-    r.PENALTY: ("penalty_minor", "penalty_general", "penalty_serious", "penalty_unperformed"),
-    r.INSPECTION: ("inspection_fixed", "inspection_fail", "inspection_evaded"),
-    r.ALARM: ("iot_violation",),
-    r.BREACHED: ("commitment_breached",),
-    r.NOT_RECTIFIED: ("rectification_failed",),
-    r.COMMITMENT: ("commitment_overdue",),
-    r.ORDERED: ("rectification_overdue",),
-    r.LISTED: ("list_serious", "list_debtor", "list_abnormal", "list_ban", "list_watch"),
-    r.ARREARS: ("arrears",),
-}
+_COSTS = {r.BREACHED: "commitment_breached", r.NOT_RECTIFIED: "rectification_failed",
+          r.ARREARS: "arrears"}
+"""The indicator by which a record of these types costs points at once."""
 
 
 class Entry(NamedTuple):
@@ -338,9 +333,8 @@ class Shard:
             self._assess(subject, 0, event, timer=True)
             return
         if kind in _ALWAYS:
-            costs = _COSTLY.get(kind)
-            if costs:
-                self._lose(subject, self._cost(costs), day)
+            if kind == r.PENALTY or kind == r.LISTED:
+                self._may_plunge(subject, row, target, day)
             # Taking a revocation back brings points lost back: the bound is then made anew.
             self._assess(subject, self._from(kind, day), event, timer=kind in REVOKING)
             return
@@ -500,8 +494,19 @@ class Shard:
             lost = -tables[_I["iot_alarm"]][variant & 3][0]
         elif kind == r.INTERVIEW:
             lost = -tables[_I["interview"]][0][0] if variant else 0
-        elif kind in _COSTLY and not (kind == r.INSPECTION and not variant & 7):
-            lost = self._cost(_COSTLY[kind])
+        elif kind == r.INSPECTION:
+            lost = self._at_once(subject, INSPECTION_INDICATORS[variant & 7], variant >> 3)
+        elif kind == r.ALARM:
+            lost = self._at_once(subject, _I["iot_violation"], variant & 3)
+        elif kind == r.PENALTY:
+            lost = self._at_once(subject, PENALTY_INDICATORS[variant], 0)
+        elif kind == r.LISTED:
+            lost = self._at_once(subject, LIST_INDICATORS[variant], 0)
+        elif kind in _COSTS:
+            lost = self._at_once(subject, _I[_COSTS[kind]], 0)
+        elif kind in _DUE and not getattr(card.policy.rules, _DUE[kind]).enabled:
+            # Nobody is told when it is late, but points it will cost then.
+            lost = card.worst(_OVERDUE)
         if lost <= 0:
             return False
         self._lose(subject, lost, day)
@@ -521,9 +526,10 @@ class Shard:
             before += lost
         subject.fall = (at, before, now)
 
-    def _cost(self, names: tuple[str, ...]) -> int:
-        """Most points [thousandths] that one of these indicators may cost at once."""
-        return self._card.worst(names)
+    def _at_once(self, subject: Subject, indicator: int, step: int) -> int:
+        """Points [thousandths] that one record of an indicator costs on its first day."""
+        tables = self._card.points[subject.group][indicator]
+        return -tables[min(step, len(tables) - 1)][0]
 
     @staticmethod
     def _bring_over(subject: Subject, key: int) -> None:

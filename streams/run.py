@@ -10,8 +10,10 @@ import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import uvicorn
+from fastapi import FastAPI
 
 from config import load
 from config.load import ConfigError, Settings
@@ -24,6 +26,7 @@ from streams.options import wall_ms
 from streams.service import EmbeddedService
 
 _LOG = logging.getLogger("xinfeng.run")
+Task: TypeAlias = Callable[[threading.Event], None]
 LOCAL = ("127.0.0.1", "::1", "localhost")
 GRACE_S = 5
 """How long open requests may take after the service was told to stop."""
@@ -66,46 +69,66 @@ def serve(settings: Settings, policy: Policy | None, policy_path: Path | None,
             player = demo.Player(settings.demo, demo.first_day(runner.store, wall_ms()),
                                  runner.shard.clock_ms)
         service = EmbeddedService(runner, player.clock if player is not None else None)
-        stop = threading.Event()
-        work: dict[str, Callable[[], None]] = {}
-        if player is not None:
-            work["demo"] = lambda: player.play(service, stop)
-        else:
-            work["tick"] = lambda: _tick(service, settings.log.tick_s, stop)
-        if settings.intake.folder:
-            watched = Path(settings.intake.folder)
-            work["folder"] = lambda: folder.run(service, watched, stop)
         app = create_app(
             service, token=settings.http.token or None,
             allow_hosts=[*LOOPBACK, *settings.http.hosts, f"[{host}]" if ":" in host else host],
             items={row["id"]: row for row in load.items(policy_path)})
-        server = uvicorn.Server(uvicorn.Config(
-            app, log_level="warning", access_log=False, lifespan="off", server_header=False,
-            timeout_graceful_shutdown=GRACE_S))
-        failed: list[str] = []
-
-        def leave(*_: object) -> None:
-            stop.set()
-            app.state.streams.close()
-            server.should_exit = True
-
-        # Uvicorn raises a signal again once it has stopped: by then it must no longer kill us.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, leave)
-        server.handle_exit = leave  # type: ignore[method-assign,assignment]
-        threads = [threading.Thread(target=_guarded, args=(name, task, failed, leave), name=name,
-                                    daemon=True) for name, task in work.items()]
-        for thread in threads:
-            thread.start()
         _say(host, server_socket.getsockname()[1], store, with_demo)
-        server.run(sockets=[server_socket])
-        leave()
-        for thread in threads:
-            thread.join(GRACE_S)
+        failed = _until_stopped(app, server_socket, _work(service, settings, player))
         service.close()
         _LOG.info("msg=stopped offset=%d", runner.offset)
         if failed:
             raise ServiceFailed(", ".join(failed))
+
+
+def _work(service: EmbeddedService, settings: Settings,
+          player: demo.Player | None) -> dict[str, Task]:
+    """What runs beside the web server, by name; each until its event is set."""
+    if player is not None:
+        work: dict[str, Task] = {"demo": lambda stop: player.play(service, stop)}
+    else:
+        work = {"tick": lambda stop: _tick(service, settings.log.tick_s, stop)}
+    if settings.intake.folder:
+        watched = Path(settings.intake.folder)
+        work["folder"] = lambda stop: folder.run(service, watched, stop)
+    return work
+
+
+def _until_stopped(app: FastAPI, server_socket: socket.socket, work: dict[str, Task]) -> list[str]:
+    """Serve until a signal comes or a task fails; what failed."""
+    server = uvicorn.Server(uvicorn.Config(
+        app, log_config=None, access_log=False, lifespan="off", server_header=False,
+        timeout_graceful_shutdown=GRACE_S))
+    stop = threading.Event()
+    failed: list[str] = []
+
+    def leave(*_: object) -> None:
+        stop.set()
+        app.state.streams.close()
+        server.should_exit = True
+
+    def guarded(name: str, task: Task) -> None:
+        """A thread's outermost frame: what escapes it stops the service."""
+        try:
+            task(stop)
+        except Exception as error:
+            _LOG.exception('msg="thread failed, the service stops" thread=%s', name)
+            failed.append(f"{name}: {error}")
+            leave()
+
+    # Uvicorn listens to signals only while it serves; the checkpoint after it counts too.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, leave)
+    server.handle_exit = leave  # type: ignore[method-assign,assignment]
+    threads = [threading.Thread(target=guarded, args=each, name=each[0], daemon=True)
+               for each in work.items()]
+    for thread in threads:
+        thread.start()
+    server.run(sockets=[server_socket])
+    leave()
+    for thread in threads:
+        thread.join(GRACE_S)
+    return failed
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -128,14 +151,3 @@ def _say(host: str, port: int, store: Path | None, with_demo: bool) -> None:
 def _tick(service: EmbeddedService, every_s: int, stop: threading.Event) -> None:
     while not stop.wait(every_s):
         service.tick()
-
-
-def _guarded(name: str, task: Callable[[], None], failed: list[str],
-             leave: Callable[[], None]) -> None:
-    """A thread's outermost frame: what escapes it stops the service."""
-    try:
-        task()
-    except Exception as error:
-        _LOG.exception('msg="thread failed, the service stops" thread=%s', name)
-        failed.append(f"{name}: {error}")
-        leave()

@@ -56,10 +56,12 @@ class EmbeddedService:
         self._reader = Reader(store, runner.card.policy, None if folder else self._lock)
         self._situation = Situation(runner, self._reader)
         self._acts: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._closed = False
 
     def close(self) -> None:
-        """Write a checkpoint and let the store go."""
+        """Write a checkpoint and let the store go; what is still under way is turned away."""
         with self._lock:
+            self._closed = True
             if self._reader.store is not self.runner.store:
                 self._reader.store.close()
             self.runner.close()
@@ -140,7 +142,14 @@ class EmbeddedService:
             self._safely(lambda: self.runner.tick(self._clock()))
 
     def _safely(self, append: Callable[[], list[Effect]]) -> list[Effect]:
-        """Append; whatever goes wrong ends the process, since the state is ahead of the log."""
+        """Append; whatever goes wrong ends the process, since the state is ahead of the log.
+
+        Raises
+        ------
+        RuntimeError: the service was closed.
+        """
+        if self._closed:
+            raise RuntimeError("the service has stopped")
         started = time.perf_counter()
         try:
             effects = append()

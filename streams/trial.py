@@ -41,18 +41,12 @@ def replay_under(store: SqliteStore, policy: Policy, known: list[str]) -> Shard:
                          f"{missing} at another place")
     document = encode(policy)
     event = e.PolicyChanged(document, policy_digest(document))
-    shard, begun = Shard(), False
+    shard = Shard()
     for _, body in store.read(0):
-        entries = []
-        for entry in codec.decode_envelope(body):
-            if isinstance(entry.event, e.PolicyChanged):
-                if begun:
-                    continue
-                begun = True
-                entry = Entry(entry.recorded_ms, codec.encode(event), event)
-            entries.append(entry)
-        if entries:
-            shard.step(entries)
+        # Where the log changes its policy nothing changes: it is the same one again.
+        shard.step([Entry(x.recorded_ms, codec.encode(event), event)
+                    if isinstance(x.event, e.PolicyChanged) else x
+                    for x in codec.decode_envelope(body)])
     return shard
 
 

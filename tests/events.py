@@ -132,8 +132,45 @@ def policy(variant: str = "plain") -> Policy:
                             ban_breach=replace(base.rules.ban_breach, hold_d=11))
             return replace(base, rules=rules, gap=replace(base.gap, levels=1, merge_d=5),
                            bands=replace(base.bands, a=680.0, b=600.0, c=500.0))
+        case "unit":
+            return _fixed(load.policy())
         case _:
             raise AssertionError(variant)
+
+
+_WEIGHTS: dict[str, tuple[float, int, int, tuple[float, ...]]] = {
+    "complaint": (-0.2, 60, 12, (0.5, 1.0, 1.5, 2.0)), "tip": (-0.25, 60, 12, (0.5, 1.0, 1.5, 2.0)),
+    "complaint_mediated": (-0.15, 90, 12, (0.5, 1.0, 1.5, 2.0)),
+    "complaint_upheld": (-0.5, 120, 12, (0.5, 1.0, 1.5, 2.0)),
+    "iot_alarm": (-0.15, 30, 6, (0.5, 1.0, 1.5, 2.0)), "interview": (-0.2, 120, 12, (1.0,)),
+    "commitment_overdue": (-0.4, 0, 24, (1.0,)), "rectification_overdue": (-0.6, 0, 24, (1.0,)),
+    "penalty_unperformed": (-0.6, 0, 36, (1.0,)), "list_watch": (-0.8, 0, 36, (1.0,)),
+    "iot_violation": (-0.25, 90, 12, (0.5, 1.0, 1.5, 2.0)), "penalty_minor": (-0.35, 90, 0, (1.0,)),
+    "penalty_general": (-1.3, 365, 0, (1.0,)), "penalty_serious": (-3.2, 730, 0, (1.0,)),
+    "inspection_pass": (0.1, 0, 24, (1.0, 0.5, 0.0, 0.0)),
+    "inspection_fixed": (-0.12, 120, 12, (0.7, 0.7, 1.2, 1.6)),
+    "inspection_fail": (-0.6, 240, 24, (1.0, 0.8, 1.2, 1.6)),
+    "inspection_evaded": (-0.9, 240, 24, (1.0,)), "commitment_fulfilled": (0.08, 0, 24, (1.0,)),
+    "commitment_breached": (-0.9, 365, 24, (1.0,)), "rectification_failed": (-0.9, 365, 24, (1.0,)),
+    "list_serious": (-4.0, 0, 0, (1.0,)), "list_debtor": (-3.5, 0, 0, (1.0,)),
+    "list_abnormal": (-1.0, 0, 0, (1.0,)), "list_red": (0.3, 0, 36, (1.0,)),
+    "list_ban": (-4.0, 0, 0, (1.0,)), "arrears": (-1.3, 365, 24, (1.0,)),
+    "information_verified": (0.05, 0, 24, (1.0,)),
+}
+
+
+def _fixed(base: Policy) -> Policy:
+    """Numbers of their own for unit tests, so that a new calibration does not touch them."""
+    replace = msgspec.structs.replace
+    made = {name: replace(getattr(base.indicators, name), weight=weight, half_life_d=half,
+                          max_months=months, multipliers=steps, individual=None, organisation=None)
+            for name, (weight, half, months, steps) in _WEIGHTS.items()}
+    return replace(
+        base, score=replace(base.score, base_points=400.0, base_odds=1.0, pdo=50.0),
+        subjects=replace(base.subjects, enterprise=4.0, individual=4.1, organisation=4.2),
+        indicators=replace(base.indicators, **made),
+        caps={"complaints": 150.0, "iot_alarms": 60.0},
+        bands=replace(base.bands, a=650.0, b=560.0, c=460.0, margin_points=8.0, evidence_min=1))
 
 
 @cache
@@ -468,3 +505,9 @@ def story(made: Sequence[Made]) -> str:
     return "\n".join(f"{m.event.time.astimezone(BEIJING):%Y-%m-%d %H:%M:%S} {m.id:5} {m.type:22} "
                      f"{m.event.subject[-4:]} {msgspec.json.encode(m.event.data).decode()}"
                      for m in made)
+
+
+def history_of(seed: int, n: int = 30) -> list[Made]:
+    """A small log of a seed, in the order in which it was drawn."""
+    shape = Shape(span_d=90)
+    return build(draw(seed, n, shape), shape)

@@ -160,6 +160,10 @@ def test_points_of_the_policy_document_are_those_of_the_policy() -> None:
     for n, name in enumerate(INDICATORS):
         points = " · ".join(f"{table[0] / 1000:.1f}" for table in card.points[0][n])
         assert rows[name].strip().replace("−", "-") == points, name
+    text, bands = " ".join(read("docs/policy.md").split()), card.policy.bands
+    low, high = bands.a - bands.margin_points, bands.a + bands.margin_points
+    assert f"an A (from {bands.a:g}) falls below {low:g}, and a B rises at {high:g}" in text
+    assert f"= {card.base[0] / 1000:.3f}" in text or f"has {card.base[0] / 1000:.3f}" in text
 
 
 @pytest.mark.parametrize("name", [*READMES, "CONTRIBUTING.md"])
@@ -216,6 +220,10 @@ def test_the_worked_example_is_what_the_engine_prints(name: str) -> None:
     assert f"{found['items']['cq1-17']['credit_score']:.3f}" in text
     assert found["items"]["cq1-17"]["grade"] == "C"
     assert found["path"]["to"] == "B" and found["path"]["by"] in text
+    leaves_b = load.policy().bands.b - load.policy().bands.margin_points
+    assert f" {leaves_b:g}" in text
+    for repair in found["repairable"]:
+        assert f"-{repair['points']:.3f}" in text and repair["from"] in text
 
 
 def blocks(text: str) -> list[str]:

@@ -102,7 +102,9 @@ def test_a_service_on_a_store(tmp_path: Path, number: int) -> None:
         assert server.get("api/v1/summary")["events"] == 3
         assert "xinfeng_events_accepted_total 3.0" in server.get("metrics")
         stream = urllib.request.urlopen(server.address + "api/v1/alerts/stream", timeout=10)
+        started = time.monotonic()
         assert server.stop(number) == 0
+        assert time.monotonic() - started < 4, "an open stream held it up"
         stream.close()
     assert invoke(["digest", "--store", str(store)]) == 0
     held = Embedded(store, None)
@@ -181,6 +183,9 @@ def service() -> Iterator[EmbeddedService]:
     made.close()
 
 
+NEVER = threading.Event()
+
+
 def old(path: Path, body: bytes) -> Path:
     path.write_bytes(body)
     return path
@@ -188,10 +193,10 @@ def old(path: Path, body: bytes) -> Path:
 
 def test_files_that_are_good_and_bad(service: EmbeddedService, tmp_path: Path) -> None:
     old(tmp_path / "good.ndjson", event(1) + b"\n\n" + event(2))
-    folder.take(service, tmp_path / "good.ndjson")
+    folder.take(service, tmp_path / "good.ndjson", NEVER)
     assert (tmp_path / "done" / "good.ndjson").exists()
     old(tmp_path / "bad.ndjson.gz", gzip.compress(event(3) + b"\n\n\nx\n" + event(4) + b"\ny\n"))
-    folder.take(service, tmp_path / "bad.ndjson.gz")
+    folder.take(service, tmp_path / "bad.ndjson.gz", NEVER)
     report = json.loads((tmp_path / "failed" / "bad.ndjson.gz.rejects.json").read_bytes())
     assert (report["accepted"], report["rejected"], report["error"]) == (2, 2, None)
     assert [x["line"] for x in report["rejects"]] == [4, 6]
@@ -201,15 +206,24 @@ def test_files_that_are_good_and_bad(service: EmbeddedService, tmp_path: Path) -
 def test_a_file_that_cannot_be_read_to_its_end(service: EmbeddedService, tmp_path: Path) -> None:
     body = gzip.compress(b"\n".join(event(n, id=f"{os.urandom(20).hex()}") for n in range(3000)))
     old(tmp_path / "half.ndjson.gz", body[: len(body) // 2])
-    folder.take(service, tmp_path / "half.ndjson.gz")
+    folder.take(service, tmp_path / "half.ndjson.gz", NEVER)
     report = json.loads((tmp_path / "failed" / "half.ndjson.gz.rejects.json").read_bytes())
     assert report["error"] and 0 < report["accepted"] < 3000
+
+
+def test_a_file_is_left_for_the_next_start_when_the_service_stops(
+        service: EmbeddedService, tmp_path: Path) -> None:
+    path = old(tmp_path / "a.ndjson", event(1))
+    stop = threading.Event()
+    stop.set()
+    folder.take(service, path, stop)
+    assert path.exists() and service.runner.shard.counts.accepted == 0
 
 
 def test_the_same_name_again_is_kept_too(service: EmbeddedService, tmp_path: Path) -> None:
     for n in range(3):
         old(tmp_path / "a.ndjson", event(n))
-        folder.take(service, tmp_path / "a.ndjson")
+        folder.take(service, tmp_path / "a.ndjson", NEVER)
     assert sorted(p.name for p in (tmp_path / "done").iterdir()) == [
         "2-a.ndjson", "3-a.ndjson", "a.ndjson"]
 

@@ -235,6 +235,8 @@ def test_what_is_acknowledged_survives(tmp_path: Path) -> None:
     service.submit([event(n) for n in range(10)], "test")
     digest = service.runner.digest()
     service.close()
+    with pytest.raises(RuntimeError, match="stopped"):
+        service.submit([event(11)], "test")
     again = Embedded(tmp_path, None)
     assert again.digest() == digest and again.shard.counts.accepted == 10
     again.close()
