@@ -22,7 +22,12 @@ def _drop(a: Alert, items: Catalogue) -> Words:
     if f.get("list"):
         zh, en = LIST_WORDS[f["list"]]
         return f"因列入{zh}直接判定为 {f['to']} 级", f"Graded {f['to']} for being on {en}"
-    return f"信用等级由 {f['from']} 降为 {f['to']}", f"Grade fell from {f['from']} to {f['to']}"
+    if a.item == "public":
+        return (f"公共信用等级由 {f['from']} 降为 {f['to']}",
+                f"Public grade fell from {f['from']} to {f['to']}")
+    name = items.get(a.item, {}).get("item", a.item)
+    return (f"“{name}”信用等级由 {f['from']} 降为 {f['to']}",
+            f'Grade for "{name}" fell from {f["from"]} to {f["to"]}')
 
 
 def _plunge(a: Alert, items: Catalogue) -> Words:

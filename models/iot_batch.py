@@ -70,6 +70,10 @@ def batch(series: Series) -> Batch:
     return Batch(t[good], v[good], int(t[where[-1]]) if where.size else 0)
 
 
+V_MAX = 1e15
+"""Values beyond are no readings, and their sums would not stay finite."""
+
+
 def check(series: Series, not_after_ms: int | None = None) -> str | None:
     """Why a series cannot be taken; None if it can.
 
@@ -110,8 +114,9 @@ def check(series: Series, not_after_ms: int | None = None) -> str | None:
         wrong = first if first < T_MIN_MS else last
         return f"t={wrong}: must be epoch milliseconds from {T_MIN_MS} to {upper}"
     values = _arrays(series)[1]
-    if np.isinf(values).any():
-        return f"v={values[np.isinf(values)][0]}: must be finite or null"
+    wild = np.abs(values) > V_MAX
+    if wild.any():
+        return f"v={values[wild][0]}: must be null or finite, at most {V_MAX:g} either way"
     return None
 
 

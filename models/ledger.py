@@ -174,14 +174,19 @@ def taken_back(revocations: list[tuple[int, int]]) -> set[int]:
     for key, of in revocations:
         by.setdefault(of, []).append(key)
     counts: dict[int, bool] = {}
-
-    def stands(key: int) -> bool:
-        if key not in counts:
-            counts[key] = False  # in a circle nothing stands
-            counts[key] = not any(stands(k) for k in by.get(key, ()))
-        return counts[key]
-
-    return {of for key, of in revocations if stands(key)}
+    for first, _ in revocations:
+        # Depth first with a list, since a chain may be longer than Python recurses.
+        stack = [first]
+        while stack:
+            key = stack[-1]
+            above = by.get(key, ())
+            if key not in counts:
+                counts[key] = False  # in a circle nothing stands
+                stack.extend(k for k in above if k not in counts)
+            else:
+                stack.pop()
+                counts[key] = not any(counts[k] for k in above)
+    return {of for key, of in revocations if counts[key]}
 
 
 def fits(modifier: int, target: int) -> bool:

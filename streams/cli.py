@@ -242,3 +242,7 @@ def invoke(arguments: Sequence[str]) -> int:
 def main() -> None:
     """Entry point of the `xinfeng` script."""
     sys.exit(invoke(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

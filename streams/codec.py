@@ -70,7 +70,9 @@ def _explain(raw: bytes, message: str) -> Reason:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, LookupError, TypeError,
             ValueError):
         value = ""
-    if "complainant" in path:
+    if isinstance(value, dict | list):
+        value = "an object" if isinstance(value, dict) else "an array"
+    if "complainant" in path or "complainant" in str(value).casefold():
         value = "(withheld)"
     allowed = text[:1].lower() + text[1:]
     if path == "type":

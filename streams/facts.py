@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from alerts.message import record_text
@@ -36,3 +37,13 @@ def facts_of(shard: Shard, subject: str, limit: int) -> list[Row]:
                     "item": card.item_ids[f.item] if f.item else "",
                     "text_zh": words["zh"], "text_en": words["en"]})
     return out
+
+
+def variants_of(shard: Shard, subject: str, refs: Sequence[tuple[str, str]]) -> list[int | None]:
+    """Variant codes of a subject's facts by (source, id); None for what is not there."""
+    held = shard.subjects.get(subject)
+    if held is None:
+        return [None] * len(refs)
+    keys = [r.identity(*ref) for ref in refs]
+    rows = [r.find(held.facts, key) or r.find(held.signals, key) for key in keys]
+    return [row[8] if row is not None else None for row in rows]

@@ -9,6 +9,9 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
+from collections.abc import Hashable
+from functools import cache
+from typing import Any
 
 import msgspec
 
@@ -18,8 +21,8 @@ from models.scorecard import Card
 from storage.effects import Reason
 from streams.codec import InvalidEvent, decode, encode, reason
 
-_COMPLAINANT = re.compile(
-    rb'("complainant"\s*:\s*)("(?:[^"\\]|\\.)*"?|[^,}\]\s]+)', re.DOTALL)
+_ESCAPE = re.compile(rb"\\u([0-9a-fA-F]{4})")
+_FIRST_DAY, _LAST_DAY = dt.date(1900, 1, 1), dt.date(2200, 1, 1)
 _MUST_HAVE_GRADE = "is required when decision is adjust"
 KNOWN_MAX = 2_000_000
 """Subject codes remembered as valid."""
@@ -84,6 +87,8 @@ class Intake:
 
     def _check_data(self, event: e.Event) -> e.Event:
         data = event.data
+        if _days_of(type(data)):
+            _check_days(data)
         item = getattr(data, "item", None)
         if item is not None and item not in self.card.item_codes:
             ids = self.card.item_ids[1:]
@@ -127,15 +132,55 @@ class Intake:
         return "h:" + hashlib.blake2b(who, key=self._secret, digest_size=12).hexdigest()
 
     def scrub(self, raw: bytes) -> bytes:
-        """Raw bytes for a dead letter, with any complainant replaced by the hash."""
+        """Raw bytes for a dead letter, without whatever may name a complainant.
+
+        In valid JSON the values are replaced by their hash. In anything else everything from the
+        first mention on is withheld: broken input must not leak what valid input protects.
+        """
+        if not _mentions(raw):
+            return raw
         try:
             value = msgspec.json.decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            value = None
-        data = value.get("data") if isinstance(value, dict) else None
-        if isinstance(data, dict) and "complainant" in data:
-            # Also catches a key or a value that is written with escapes.
-            data["complainant"] = self._pseudonym(msgspec.json.encode(data["complainant"]))
-            return msgspec.json.encode(value)
-        return _COMPLAINANT.sub(
-            lambda m: m[1] + b'"' + self._pseudonym(m[2]).encode() + b'"', raw)
+            return msgspec.json.encode(self._hide(value))
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            at = raw.lower().find(b"complainant")
+            kept = raw[: max(at, 0)]
+            return kept + b"(%d bytes withheld)" % (len(raw) - len(kept))
+
+    def _hide(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {k: self._pseudonym(msgspec.json.encode(v))
+                    if "complainant" in k.casefold() else self._hide(v) for k, v in value.items()}
+        if isinstance(value, list):
+            return [self._hide(v) for v in value]
+        if isinstance(value, str) and "complainant" in value.casefold():
+            return "(withheld)"
+        return value
+
+
+def _mentions(raw: bytes) -> bool:
+    """Whether bytes may name a complainant, in whatever spelling or encoding."""
+    if b"complainant" in raw.lower():
+        return True
+    plain = raw.replace(b"\0", b"") if b"\0" in raw else raw
+    if b"\\u" in plain:
+        plain = _ESCAPE.sub(lambda m: bytes([min(int(m[1], 16), 127)]), plain)
+    return b"complainant" in plain.lower()
+
+
+def _check_days(data: Any) -> None:
+    """Days and times within reason: what lies beyond cannot be reckoned with."""
+    for name in _days_of(type(data)):
+        value = getattr(data, name)
+        if isinstance(value, dt.datetime):
+            value = dt.date(value.year, value.month, value.day)
+        if value is not None and not _FIRST_DAY <= value <= _LAST_DAY:
+            raise InvalidEvent(reason(f"data.{name}", value.isoformat(),
+                                      f"must be from {_FIRST_DAY} to {_LAST_DAY}"))
+
+
+@cache
+def _days_of(cls: Hashable) -> tuple[str, ...]:
+    """Names of the fields of a `data` struct that hold a day or a time."""
+    assert isinstance(cls, type) and issubclass(cls, msgspec.Struct)
+    return tuple(f.name for f in msgspec.structs.fields(cls) if "date" in str(f.type))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 from alerts import message
 from alerts.message import Catalogue
 from models.ledger import DAY_MS
 from models.policy import Policy
-from storage.effects import AlertChanged, Reason, ReviewChanged
+from storage.effects import AlertChanged, Evidence, Reason, ReviewChanged
 from streams.show import iso_day, iso_ms
 
 Row = dict[str, Any]
@@ -20,9 +22,21 @@ def catalogue(policy: Policy) -> Catalogue:
     return {i.id: {"item": i.item, "department": i.department} for i in policy.items}
 
 
-def alert_row(effect: AlertChanged, seq: int, name: str, items: Catalogue,
-              offset_ms: int) -> Row:
-    """An alert. `seq` counts transitions; `name` is its subject's."""
+def alert_row(effect: AlertChanged, seq: int, name: str, items: Catalogue, offset_ms: int,
+              variants: Sequence[int | None] = ()) -> Row:
+    """An alert.
+
+    Parameters
+    ----------
+    seq
+        Number of the transition.
+    name
+        Of its subject.
+    offset_ms
+        What civil days are off UTC.
+    variants
+        Particulars of each fact in evidence, where they are known.
+    """
     return {
         "id": effect.id,
         "seq": seq,
@@ -39,8 +53,8 @@ def alert_row(effect: AlertChanged, seq: int, name: str, items: Catalogue,
         "silenced_until": iso_ms(effect.silenced_until_ms) if effect.silenced_until_ms else None,
         "title": message.title(effect, items),
         "body": message.body(effect, name, items),
-        "evidence": [_evidence(e.source, e.id, e.type, e.time_ms, offset_ms)
-                     for e in effect.evidence],
+        "evidence": [_evidence(e, variant, offset_ms)
+                     for e, variant in zip_longest(effect.evidence, variants)],
         "proposals": [],
         "was": effect.was,
         "reason": effect.reason,
@@ -51,9 +65,9 @@ def alert_row(effect: AlertChanged, seq: int, name: str, items: Catalogue,
     }
 
 
-def _evidence(source: str, id: str, type_: str, time_ms: int, offset_ms: int) -> Row:
-    words = message.record_text(type_, iso_day((time_ms + offset_ms) // DAY_MS))
-    return {"source": source, "id": id, "type": type_, "time": iso_ms(time_ms),
+def _evidence(e: Evidence, variant: int | None, offset_ms: int) -> Row:
+    words = message.record_text(e.type, iso_day((e.time_ms + offset_ms) // DAY_MS), variant)
+    return {"source": e.source, "id": e.id, "type": e.type, "time": iso_ms(e.time_ms),
             "text_zh": words["zh"], "text_en": words["en"]}
 
 

@@ -17,12 +17,12 @@ from contextlib import closing
 import msgspec
 
 from console.service import Receipt, Rejected, Row
-from storage.effects import Effect
+from storage.effects import AlertChanged, Effect
 from storage.effects import Rejected as StepRejected
 from storage.sqlite_store import Dead, SqliteStore
 from streams.codec import InvalidEvent
 from streams.embedded import Embedded
-from streams.facts import facts_of
+from streams.facts import facts_of, variants_of
 from streams.fold import fold
 from streams.options import wall_ms
 from streams.pipeline import Entry
@@ -53,7 +53,8 @@ class EmbeddedService:
         self._lock = threading.RLock()
         folder = runner.store.folder
         store = SqliteStore(folder, write=False) if folder else runner.store
-        self._reader = Reader(store, runner.card.policy, None if folder else self._lock)
+        self._reader = Reader(store, runner.card.policy, None if folder else self._lock,
+                              self._variants)
         self._situation = Situation(runner, self._reader)
         self._acts: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._closed = False
@@ -180,6 +181,13 @@ class EmbeddedService:
         """Facts about a subject, newest first, in words."""
         with self._lock:
             return facts_of(self.runner.shard, subject, limit)
+
+    def _variants(self, alerts: Sequence[AlertChanged]) -> list[list[int | None]]:
+        """Particulars of the facts in evidence, which an alert leaves out."""
+        with self._lock:
+            shard = self.runner.shard
+            return [variants_of(shard, a.subject, [(e.source, e.id) for e in a.evidence])
+                    for a in alerts]
 
     def subjects(self, *, q: str = "", district: str = "", grade: str = "", kind: str = "",
                  limit: int = 50, after: str = "") -> list[Row]:

@@ -146,7 +146,7 @@ _WEIGHTS: dict[str, tuple[float, int, int, tuple[float, ...]]] = {
     "commitment_overdue": (-0.4, 0, 24, (1.0,)), "rectification_overdue": (-0.6, 0, 24, (1.0,)),
     "penalty_unperformed": (-0.6, 0, 36, (1.0,)), "list_watch": (-0.8, 0, 36, (1.0,)),
     "iot_violation": (-0.25, 90, 12, (0.5, 1.0, 1.5, 2.0)), "penalty_minor": (-0.35, 90, 0, (1.0,)),
-    "penalty_general": (-1.3, 365, 0, (1.0,)), "penalty_serious": (-3.2, 730, 0, (1.0,)),
+    "penalty_general": (-1.3, 365, 0, (1.0,)), "penalty_serious": (-3.4, 730, 0, (1.0,)),
     "inspection_pass": (0.1, 0, 24, (1.0, 0.5, 0.0, 0.0)),
     "inspection_fixed": (-0.12, 120, 12, (0.7, 0.7, 1.2, 1.6)),
     "inspection_fail": (-0.6, 240, 24, (1.0, 0.8, 1.2, 1.6)),

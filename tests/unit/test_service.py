@@ -289,6 +289,25 @@ def test_pages_of_alerts_make_the_whole(full: EmbeddedService) -> None:
     assert all(a["name"] for a in whole)
 
 
+def test_evidence_is_named_with_its_particulars(full: EmbeddedService) -> None:
+    texts = [e["text_zh"] for a in full.alerts(rule="grade-drop") for e in a["evidence"]]
+    penalties = [t for t in texts if "行政处罚" in t]
+    assert penalties and all(t.endswith(("（轻微）", "（一般）", "（严重）")) for t in penalties)
+
+
+def test_pages_of_reviews_make_the_whole(full: EmbeddedService) -> None:
+    whole = full.reviews(limit=1000)
+    opened = [r["opened_at"] for r in whole]
+    assert opened == sorted(opened, reverse=True) and len(whole) > 5
+    pages, before = [], None
+    while page := full.reviews(limit=3, before=before):
+        pages += page
+        before = page[-1]["id"]
+    assert pages == whole and full.reviews(before="none") == []
+    assert full.reviews(state="open", limit=1000) + full.reviews(state="closed", limit=1000) == (
+        sorted(whole, key=lambda r: r["state"] == "closed"))
+
+
 def test_changes_are_every_transition_once(full: EmbeddedService) -> None:
     seen, after = [], 0
     while rows := full.changes(after, 50):

@@ -20,6 +20,7 @@ import pytest
 
 from config import load
 from models.calendar import from_date, start_ms
+from models.policy import Policy
 from streams.batch import Feed
 from streams.embedded import Embedded
 from streams.options import moment
@@ -213,10 +214,21 @@ def approval(subject: str, number: int, step: dict[str, Any]) -> bytes:
                        "time": f"{step['from']}T00:00:00+08:00", "data": {"of": named}}).encode()
 
 
+def steady() -> Policy:
+    """The default policy with the numbers these cases speak of, whatever it is tuned to."""
+    policy, replace = load.policy(), msgspec.structs.replace
+    penalty = replace(policy.indicators.penalty_general, weight=-1.3, half_life_d=365)
+    return replace(
+        policy, subjects=replace(policy.subjects, enterprise=4.0),
+        score=replace(policy.score, base_points=400.0, base_odds=1.0, pdo=50.0),
+        bands=replace(policy.bands, a=650.0, b=560.0, c=460.0),
+        indicators=replace(policy.indicators, penalty_general=penalty))
+
+
 @pytest.fixture
 def small() -> Iterator[Embedded]:
     with ev.quick_cards():
-        runner = Embedded(None, load.policy())
+        runner = Embedded(None, steady())
         feed(runner, [given(1, "penalty.decided", "2026-01-05T08:00:00Z", PENALTY),
                       given(2, "complaint.filed", "2026-01-20T08:00:00Z", COMPLAINT)])
         yield runner
