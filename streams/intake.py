@@ -9,8 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
-from collections.abc import Hashable
-from functools import cache
 from typing import Any
 
 import msgspec
@@ -87,7 +85,7 @@ class Intake:
 
     def _check_data(self, event: e.Event) -> e.Event:
         data = event.data
-        if _days_of(type(data)):
+        if _DAYS[type(data).__name__]:
             _check_days(data)
         item = getattr(data, "item", None)
         if item is not None and item not in self.card.item_codes:
@@ -170,7 +168,7 @@ def _mentions(raw: bytes) -> bool:
 
 def _check_days(data: Any) -> None:
     """Days and times within reason: what lies beyond cannot be reckoned with."""
-    for name in _days_of(type(data)):
+    for name in _DAYS[type(data).__name__]:
         value = getattr(data, name)
         if isinstance(value, dt.datetime):
             value = dt.date(value.year, value.month, value.day)
@@ -179,8 +177,7 @@ def _check_days(data: Any) -> None:
                                       f"must be from {_FIRST_DAY} to {_LAST_DAY}"))
 
 
-@cache
-def _days_of(cls: Hashable) -> tuple[str, ...]:
-    """Names of the fields of a `data` struct that hold a day or a time."""
-    assert isinstance(cls, type) and issubclass(cls, msgspec.Struct)
-    return tuple(f.name for f in msgspec.structs.fields(cls) if "date" in str(f.type))
+_DAYS: dict[str, tuple[str, ...]] = {
+    cls.__name__: tuple(f.name for f in msgspec.structs.fields(cls) if "date" in str(f.type))
+    for cls in e.Data.__subclasses__()}
+"""Fields of each kind of `data` that hold a day or a time."""
