@@ -116,10 +116,6 @@ def alert_id(rule: str, subject: str, item: int, anchor: int) -> str:
     return f"{rule}-{digest[:20]}"
 
 
-def review_id(subject: str, number: int) -> str:
-    return f"review-{xxhash.xxh3_128_hexdigest(f'review|{subject}|{number}'.encode())[:20]}"
-
-
 def review(view: View) -> Review | None:
     """The subject's latest review, open or ended; None when its grades never lay apart."""
     rule = view.card.policy.gap
@@ -127,7 +123,7 @@ def review(view: View) -> Review | None:
     if held is None:
         return None
     vector = view.grades.vector(view.day)
-    id = review_id(view.subject.key, held.number)
+    id = gap_.review_id(view.subject.key, held.number)
     mark = identity("review", id)
     answers = [f for f in view.facts.acts if f.type == ANSWERED and f.of == mark]
     due = view.card.workday(held.start, rule.answer_workdays)

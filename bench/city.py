@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import collections
 import datetime as dt
+import itertools
 import json
 import sys
 import time
@@ -108,11 +109,11 @@ def main() -> None:
         for item in s.graded_items():
             path = s.steps(item)
             (items if item else public)[path[-1][1]] += 1
-            moves = [(d, g - before) for (_, before), (d, g) in zip(path, path[1:], strict=False)
+            moves = [(d, g - before) for (_, before), (d, g) in itertools.pairwise(path)
                      if UNGRADED not in (before, g)]
             changes += len(moves)
             turned += sum(x * y < 0 and e - d <= 30 for (d, x), (e, y)
-                          in zip(moves, moves[1:], strict=False))
+                          in itertools.pairwise(moves))
         if key in seen:
             days = [(row[2] + card.offset_ms) // DAY_MS for row in r.RECORD.iter_unpack(s.facts)
                     if row[7] == r.PENALTY]

@@ -8,11 +8,24 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import xxhash
+
 from models.grade import STEP
 from models.ledger import FOREVER, Fact, Facts, list_span
-from models.records import ANSWERED, ASSIGNED, ISSUERS, LISTED, NO_GRADE, WHOLE_SUBJECT
+from models.records import (
+    ANSWERED,
+    ASSIGNED,
+    ISSUERS,
+    LISTED,
+    NO_GRADE,
+    WHOLE_SUBJECT,
+    identity,
+)
 from models.scorecard import UNGRADED, Card
 from models.subject import Subject
+
+REVIEWS_MAX = 64
+"""Reviews of one subject whose answers still count: one a month for five years."""
 
 
 class InForce(NamedTuple):
@@ -34,6 +47,11 @@ class Assigned(NamedTuple):
     fact: Fact
 
 
+def review_id(subject: str, number: int) -> str:
+    """Identity of a subject's review, by the number of its gap episode."""
+    return f"review-{xxhash.xxh3_128_hexdigest(f'review|{subject}|{number}'.encode())[:20]}"
+
+
 class Grades:
     """All grades of one subject over time, from its paths, listings and assignments."""
 
@@ -45,6 +63,7 @@ class Grades:
         self.direct = sorted(
             (*list_span(f), f.key, f) for f in facts.by_type.get(LISTED, ())
             if f.variant in card.direct and list_span(f)[0])
+        self.subject = subject.key
         self.assigned = self._assigned(facts) if ASSIGNED in facts.by_type or facts.acts else []
         self.items = sorted({*self.paths, *(a.item for a in self.assigned)})
 
@@ -58,9 +77,13 @@ class Grades:
                 if f.closed_day:
                     stop = min(stop, f.closed_day)
                 raw.append((f.item, f.variant >> 3, f.time, f.key, f, stop))
+        own = {identity("review", review_id(self.subject, n)) for n in range(REVIEWS_MAX)} if (
+            facts.acts) else set()
         for f in facts.acts:
+            if f.type != ANSWERED or f.of not in own:
+                continue
             # A department that adjusts its grade in a review has assigned it.
-            if f.type == ANSWERED and f.variant & 8 and f.variant & 7 != NO_GRADE:
+            if f.variant & 8 and f.variant & 7 != NO_GRADE:
                 raw.extend((item, 0, f.time, f.key, f, FOREVER) for item in self.paths
                            if item and card.department_codes[card.department_of[item]] == f.extra)
         raw.sort(key=lambda r: r[:4])

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import xxhash
 
 from alerts import lifecycle, rules
-from alerts.matters import MATTER_RULES
+from alerts.matters import MATTER_RULES, PUBLICATION
 from models import events as e
 from models import iot
 from models import records as r
@@ -243,13 +243,14 @@ class Shard:
                                     self.clock_ms, "deadlines")
         if not outcome.transitions:
             return
-        late = any(t.alert.facts.get("late") for t in outcome.transitions)
+        late = sum(bool(t.alert.facts.get("late")) for t in outcome.transitions
+                   if t.alert.rule != PUBLICATION)
         subject.alerts = outcome.held
         for transition in outcome.transitions:
             self._effects.append(self._alert(subject, transition, event))
         if late:
             # What is overdue costs points from now on.
-            self._lose(subject, self._card.worst(_OVERDUE), day)
+            self._lose(subject, late * card.worst(_OVERDUE), day)
             if rules.may_have_plunged(subject, card):
                 self._assess(subject, None, timer=True)
         self._show_open(subject)
@@ -504,9 +505,11 @@ class Shard:
             lost = self._at_once(subject, LIST_INDICATORS[variant], 0)
         elif kind in _COSTS:
             lost = self._at_once(subject, _I[_COSTS[kind]], 0)
-        elif kind in _DUE and not getattr(card.policy.rules, _DUE[kind]).enabled:
-            # Nobody is told when it is late, but points it will cost then.
-            lost = card.worst(_OVERDUE)
+        if kind in _DUE and row[3] and (
+                row[3] < self.day or not getattr(card.policy.rules, _DUE[kind]).enabled):
+            # Overdue when it arrives, or nobody will be told when it is: points it costs all the
+            # same.
+            lost += card.worst(_OVERDUE)
         if lost <= 0:
             return False
         self._lose(subject, lost, day)

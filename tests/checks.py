@@ -14,8 +14,9 @@ from typing import Any, TypeAlias
 
 import events as ev
 import oracle
-from alerts.rules import View
 from events import BEIJING, DAY_MS, Made, codes, make
+
+from alerts.rules import View
 from models import records as r
 from models.ledger import resolve, segments
 from models.score import of_item, score
@@ -252,7 +253,8 @@ BAD: dict[str, list[dict[str, object]]] = {
     "inspection.completed": [
         {"plan": "random", "result": result, "findings": []}
         for result in ("pass", "fixed", "fail", "obstructed")],
-    "complaint.filed": [{"kind": "complaint", "category": "c", "severity": s} for s in (1, 2, 3, 4)],
+    "complaint.filed": [{"kind": "complaint", "category": "c", "severity": s}
+                        for s in (1, 2, 3, 4)],
     "iot.alarm": [{"device": "d", "code": "c", "severity": s, "verified": True}
                   for s in (1, 2, 3, 4)],
     "arrears.confirmed": [{"kind": "sme", "amount_cny": 1.0}],

@@ -17,10 +17,12 @@ from unittest import mock
 import msgspec
 from hypothesis import strategies as st
 
+from alerts.rules import alert_id
 from config import load
 from models import events as e
 from models import records as r
 from models import uscc
+from models.gap import review_id
 from models.policy import Policy, digest, encode
 from models.scorecard import Card
 from streams import codec, pipeline
@@ -112,7 +114,7 @@ NOT_NAMED = frozenset({"subject.registered", "iot.readings"})
 
 @cache
 def policy(variant: str = "plain") -> Policy:
-    """The default policy with a parking time no test reaches, and variants that stress the rules."""
+    """The default policy with a parking time no test reaches, and variants that stress it."""
     base = load.policy()
     replace = msgspec.structs.replace
     base = replace(base, limits=replace(base.limits, park_d=9_000))
@@ -367,7 +369,8 @@ def _data(kind: str, move: Move, target: Made | None, shape: Shape, subject: str
         case "act.published":
             return {"of": of, "published_on": day.isoformat()}
         case "inspection.completed":
-            return {"item": item, "plan": "random", "result": r.RESULTS[(0, 0, 1, 2, 2, 3, 4)[a % 7]],
+            return {"item": item, "plan": "random",
+                    "result": r.RESULTS[(0, 0, 1, 2, 2, 3, 4)[a % 7]],
                     "findings": [{"code": "f", "severity": severity[b % 3]}] * (b // 3 % 3)}
         case "iot.alarm":
             return {"item": item, "device": f"d{b % 2}", "code": "over", "severity": 1 + a % 4,
@@ -397,7 +400,6 @@ def _data(kind: str, move: Move, target: Made | None, shape: Shape, subject: str
             return grade
         case "review.answered":
             number = a % 2
-            from alerts.rules import review_id
             department = card().department_of[card().item_codes[item]]
             adjust = bool(b % 3)
             return {"review": review_id(subject, number), "department": department,
@@ -416,7 +418,6 @@ _KINDS_OF_SUBJECT = ("enterprise", "individual", "organisation", "institution", 
 
 def _alert(move: Move, subject: str) -> str:
     """An id that the history may really see: the gap alert, a plunge, a list conflict."""
-    from alerts.rules import alert_id, review_id
     number = int(review_id(subject, move.b % 2)[-8:], 16)
     items = card().item_ids[1:]
     code = card().item_codes[items[move.item * 7 % len(items)]]

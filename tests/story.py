@@ -7,6 +7,7 @@ from typing import Any
 
 import events as ev
 import oracle
+
 from alerts.rules import View
 from models.gap import InForce
 from models.ledger import DAY_MS, resolve, segments

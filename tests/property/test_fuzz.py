@@ -17,12 +17,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import events as ev
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import events as ev
 from models import events as e
 from storage.effects import Reason
 from storage.sqlite_store import SqliteStore
@@ -76,7 +76,8 @@ def samples() -> dict[str, dict[str, Any]]:
         found[name].setdefault("data", {}).update(extra)
     found["subject.cancelled"]["data"] = {}
     series = found["iot.readings"]["data"]["series"][0]
-    series.update(t=series["t"][:2], v=[1.0] * len(series["t"][:2]), flag=["N"] * len(series["t"][:2]))
+    times = series["t"][:2]
+    series.update(t=times, v=[1.0] * len(times), flag=["N"] * len(times))
     return dict(sorted(found.items()))
 
 
@@ -311,19 +312,22 @@ def hidden(who: str, phone: str) -> dict[str, bytes]:
         "conflict, escaped key": good(f'{secret_key},"severity":3'),
         "on another type": good(f'{key},"of":{{"source":"d","id":"c1"}}', type="penalty.performed"),
         "unknown type": good(key, type="complaint.made"),
-        "bad subject": good(key, subject="91500101MA5U00003X"), "bad time": good(key, time="2026-01-05T09:00:00"),
+        "bad subject": good(key, subject="91500101MA5U00003X"),
+        "bad time": good(key, time="2026-01-05T09:00:00"),
         "bad item": bad(key), "escaped value": bad(f'"complainant":"{escaped}"'),
         "upper escapes": bad(f'"complainant":"{upper}"'), "escaped key": bad(secret_key),
         "too long": good(f'"complainant":"{who * 60}"'), "spaces": bad(key.replace(":", " :\t ")),
         "truncated": bad(key)[:-3], "truncated, escaped value": bad(
             f'"complainant":"{escaped}"')[:-3],
         "truncated, escaped key": bad(secret_key)[:-3], "cut in the name": bad(key)[:-4],
-        "object": bad(f'"complainant":{nested}'), "broken object": bad(f'"complainant":{nested}')[:-2],
+        "object": bad(f'"complainant":{nested}'),
+        "broken object": bad(f'"complainant":{nested}')[:-2],
         "broken object, spaces": bad(
             f'"complainant": {{ "phone" : "{phone}" , "name" : "{who}" }}')[:-2],
         "list": bad(f'"complainant":["x","{who}","{phone}"]'),
         "broken list": bad(f'"complainant":["x","{who}","{phone}"]')[:-2],
-        "number": bad(f'"complainant":{phone}'), "broken number": bad(f'"complainant":{phone}')[:-2],
+        "number": bad(f'"complainant":{phone}'),
+        "broken number": bad(f'"complainant":{phone}')[:-2],
         "two keys": bad(f'{key},"complainant":"b"'), "two keys, broken": bad(
             f'{key},"complainant":"b"')[:-1],
         "two data": bad(key)[:-1] + ',"data":{}}', "two data, escaped key": bad(
@@ -403,7 +407,7 @@ def test_no_complainant_in_a_reason() -> None:
     assert found == []
 
 
-# ------------------------------------------------------------------------------------ planted faults
+# ---------------------------------------------------------------------------------- planted faults
 
 
 def test_leak_checker_notices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,16 +14,17 @@ import os
 import random
 from collections.abc import Callable
 
+import checks
+import events as ev
 import pytest
+from checks import Check
 from hypothesis import given
 from hypothesis import strategies as st
 
-import checks
-import events as ev
 from alerts import rules
-from checks import Check
 from models import gap, grade, identity, ledger, records
 from models import subject as subject_module
+from models.policy import INDICATORS
 from streams import checkpoint, pipeline, show
 
 CHECKS: tuple[Check, ...] = (
@@ -88,7 +89,7 @@ def test_hypothesis(check: Check, moves: list[ev.Move], seed: int) -> None:
         check(made, "plain", seed)
 
 
-# ------------------------------------------------------------------------------------ planted faults
+# ---------------------------------------------------------------------------------- planted faults
 
 
 def _no_timers(p: pytest.MonkeyPatch) -> None:
@@ -188,9 +189,8 @@ def _bad_is_good(p: pytest.MonkeyPatch) -> None:
     plain = ledger._add
 
     def add(out: list[ledger.Segment], card: object, indicator: int, *a: object) -> None:
-        general = ledger._PENALTY[1]
-        plain(out, card, ledger._I["list_red"] if indicator == general else indicator,
-              *a)  # type: ignore
+        general, red = INDICATORS.index("penalty_general"), INDICATORS.index("list_red")
+        plain(out, card, red if indicator == general else indicator, *a)  # type: ignore
 
     p.setattr(ledger, "_add", add)
 
@@ -275,7 +275,7 @@ PLANTED: tuple[tuple[Check, Callable[[pytest.MonkeyPatch], None]], ...] = (
                          ids=[f"{c.__name__}-{p.__name__}" for c, p in PLANTED])
 def test_checker_notices_a_planted_fault(check: Check, plant: Callable[[pytest.MonkeyPatch], None],
                                          monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each checker fails on a history of 300 when the fault is there, so that passing means something."""
+    """Each fails on one of 300 histories when the fault is there: so passing means something."""
     plant(monkeypatch)
     for seed in range(300):
         made, variant = history(seed)

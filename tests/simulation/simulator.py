@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
+import events as ev
 import msgspec
 
-import events as ev
 from alerts import lifecycle
 from models import scorecard
 from storage import sqlite_store

@@ -12,10 +12,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 
-import pytest
-
 import events as ev
+import pytest
 import simulator
+
 from models.identity import Identities
 from storage.effects import AlertChanged
 from storage.sqlite_store import SqliteStore
@@ -38,7 +38,7 @@ def test_seeds(chunk: int) -> None:
 
 
 def test_seeds_reach_what_they_should() -> None:
-    """The faults are really there: crashes in most lives, every kind of arrival, alerts at stake."""
+    """The faults are really there: crashes, every kind of arrival, alerts at stake."""
     loads = [simulator.load(seed) for seed in range(24)]
     assert {x.arrival for x in loads} == set(simulator.ARRIVALS)
     outcomes = [simulator.disturbed(x, ev.policy()) for x in loads[:6]]
@@ -47,7 +47,7 @@ def test_seeds_reach_what_they_should() -> None:
     assert sum(len(x.rejects) for x in outcomes) >= 3
 
 
-# ------------------------------------------------------------------------------------ planted faults
+# ---------------------------------------------------------------------------------- planted faults
 
 
 def _loses_an_effect(p: pytest.MonkeyPatch) -> None:

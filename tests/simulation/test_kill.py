@@ -15,11 +15,11 @@ import sys
 import time
 from pathlib import Path
 
+import events as ev
 import msgspec
 import pytest
-
-import events as ev
 import simulator
+
 from storage.sqlite_store import SqliteStore, StoreError
 from streams import batch
 from streams.embedded import Embedded
@@ -71,7 +71,7 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
     envelopes = len(lines) // 40
     folder = tmp_path / "store"
     killed = 0
-    for n in range(KILLS):
+    for _ in range(KILLS):
         process = spawn(str(HERE / "worker.py"), str(file), str(folder))
         target = written(folder) + rng.randrange(max(2 * envelopes // KILLS, 2))
         killed += kill_at(process, folder, min(target, envelopes), rng.random() * 0.02)

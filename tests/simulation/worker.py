@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import events as ev
+
 from streams import batch
 from streams.embedded import Embedded
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from story import ITEM, OTHER, Story
 
 from models.gap import extremes, involved
 from models.records import ANSWERED
-from story import ITEM, OTHER, Story
 
 
 def far_apart() -> Story:

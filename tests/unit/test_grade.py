@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import random
 
-import pytest
-
 import events as ev
 import oracle
+import pytest
+from story import ITEM, Story, date_of, day_of
+
 from models.grade import band, clip, graded_since, hold, walk
 from models.ledger import FOREVER, Fact, Segment
 from models.policy import INDICATORS
 from models.records import PENALTY
 from models.scorecard import UNGRADED
-from story import ITEM, Story, date_of, day_of
 
 CARD = ev.card("unit")  # 650 / 560 / 460, margin 8
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import itertools
 
-import pytest
-
 import events as ev
+import pytest
+from story import ITEM, OTHER, Story, date_of, day_of
+
 from models.ledger import FOREVER, list_span, publicity, taken_back
 from models.records import CLASSES, LISTED, identity
-from story import ITEM, OTHER, Story, date_of, day_of
 
 
 @pytest.mark.parametrize(("class_", "decided", "repair_from", "ends"), [
@@ -52,7 +52,7 @@ def test_effect_ends_with_publicity(class_: str, decided: str, last: str, gone: 
     if last > "2026-04-12":
         assert s.points(f"penalty_{class_}", date=last) < 0
     assert s.points(f"penalty_{class_}", date=gone) == 0
-    assert s.points(f"penalty_{class_}", date="2026-04-11") == 0, "not before it was known to happen"
+    assert s.points(f"penalty_{class_}", date="2026-04-11") == 0, "not before its own day"
 
 
 @pytest.mark.parametrize(("data", "class_"), [
@@ -144,7 +144,8 @@ def test_a_very_long_chain_of_revocations() -> None:
 @pytest.mark.parametrize(("until", "exited", "repaired", "stop"), [
     (None, None, None, None), ("2026-08-01", None, None, "2026-08-02"),
     (None, "2026-07-01", None, "2026-07-01"), ("2026-08-01", "2026-07-01", None, "2026-07-01"),
-    ("2026-06-15", "2026-07-01", None, "2026-06-16"), (None, "2026-07-01", "2026-06-10", "2026-06-10"),
+    ("2026-06-15", "2026-07-01", None, "2026-06-16"),
+    (None, "2026-07-01", "2026-06-10", "2026-06-10"),
 ])
 def test_list_span(until: str | None, exited: str | None, repaired: str | None,
                    stop: str | None) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from story import Story
 
 from alerts.lifecycle import OPEN
-from story import Story
 
 
 def overdue() -> tuple[Story, str, str]:

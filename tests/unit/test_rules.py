@@ -7,9 +7,9 @@ National Day 1-7 October, make-up Saturday 10 October; the oracle looks at every
 from __future__ import annotations
 
 import pytest
+from story import ITEM, OTHER, Story
 
 from alerts.rules import RULES, alert_id
-from story import ITEM, OTHER, Story
 
 DUE = (("commitment.made", "commitment-overdue", "commitment.fulfilled"),
        ("rectification.ordered", "rectification-overdue", "rectification.done"),
@@ -206,7 +206,8 @@ def test_objection_overdue_after_seven_working_days_and_again_after_as_many() ->
     assert s.told("objection-overdue")[-1][2] == "resolved"
 
 
-@pytest.mark.parametrize("of", ["complaint.filed", "list.entered", "iot.alarm", "inspection.completed"])
+@pytest.mark.parametrize("of", ["complaint.filed", "list.entered", "iot.alarm",
+                                "inspection.completed"])
 def test_objection_to_anything_falls_due(of: str) -> None:
     s = Story()
     fact = s.do("2026-06-01", of)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
 import events as ev
-from models.score import fall, of_item
+import pytest
 from story import ITEM, OTHER, Story
+
+from models.score import fall, of_item
 
 
 def test_base_alone() -> None:

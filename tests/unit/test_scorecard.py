@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import random
 
+import events as ev
 import msgspec
 import pytest
 
-import events as ev
 from models.policy import INDICATORS
 from models.scorecard import AGE_MAX_D, Card, Timeline, decay
 
@@ -18,7 +18,8 @@ CARD = ev.card("unit")
 def test_points_to_double_the_odds() -> None:
     """One doubling of the odds is `pdo` points; even odds stand at `base_points`."""
     assert CARD.probability(400_000) == pytest.approx(0.5)
-    for points, odds in ((450_000, 2), (500_000, 4), (350_000, 0.5), (0, 2**-8), (1_000_000, 2**12)):
+    for points, odds in ((450_000, 2), (500_000, 4), (350_000, 0.5), (0, 2**-8),
+                         (1_000_000, 2**12)):
         p = CARD.probability(points)
         assert (1 - p) / p == pytest.approx(odds)
     assert CARD.base[0] == round(1000 * (400 + 50 / math.log(2) * 4.0))
@@ -74,7 +75,8 @@ def test_remembered_days_are_those_of_the_calendar() -> None:
 
 
 def test_timeline_cuts_a_span_at_each_card() -> None:
-    first, second, third = Card(ev.policy("unit"), 0), Card(ev.policy(), 100), Card(ev.policy(), 200)
+    first, second = Card(ev.policy("unit"), 0), Card(ev.policy(), 100)
+    third = Card(ev.policy(), 200)
     timeline = Timeline(first)
     timeline.add(second)
     timeline.add(third)
