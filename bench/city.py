@@ -1,4 +1,4 @@
-"""Does the default policy grade a city sensibly? Shares, flapping, and what the risk score is worth.
+"""Does the default policy grade a city sensibly? Shares, flapping, worth of the risk score.
 
     python -m bench.city --subjects 100000 --days 365 --seed 1
 
