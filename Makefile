@@ -49,11 +49,13 @@ check: lint doctest
 	  tests/simulation/test_faults.py::test_seeds tests/test_architecture.py tests/test_docs.py
 
 bench: setup
-	$(BIN)/python -m bench.step
+	$(BIN)/python -m bench.step --subjects 5000 --repeats 3
+	$(BIN)/python -m bench.load process --subjects 90000
+	$(BIN)/python -m bench.load memory --subjects 1000000 --each 3
+	$(BIN)/python -m bench.load memory --subjects 10000 --each 3
+	$(BIN)/python -m bench.load memory --subjects 100000 --each 10
+	$(BIN)/python -m bench.city --subjects 50000
 	$(BIN)/python -m bench.iot
-	$(BIN)/python -m bench.city
-	$(BIN)/python -m bench.load process
-	$(BIN)/python -m bench.load memory
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -226,6 +226,22 @@ def test_the_worked_example_is_what_the_engine_prints(name: str) -> None:
         assert f"-{repair['points']:.3f}" in text and repair["from"] in text
 
 
+def numbers(text: str) -> set[str]:
+    """Numbers of a table's rows."""
+    rows = "\n".join(line for line in text.splitlines() if line.startswith("|"))
+    return set(re.findall(r"\d[\d,.]*\d|\d", rows))
+
+
+@pytest.mark.parametrize(("name", "heading"), [("README.md", "How fast"),
+                                               ("README.zh-CN.md", "性能")])
+def test_every_measured_number_is_that_of_the_bench(name: str, heading: str) -> None:
+    section = read(name).partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    found = numbers(section)
+    assert len(found) > 5
+    assert found - numbers(read("bench/README.md")) == set()
+    assert numbers("| a | 19,401 events/s |\n12") == {"19,401"}
+
+
 def blocks(text: str) -> list[str]:
     """What stands between ``` and ```."""
     return re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)

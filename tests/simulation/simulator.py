@@ -27,9 +27,10 @@ from alerts import lifecycle
 from models import scorecard
 from storage import sqlite_store
 from storage.effects import AlertChanged
-from streams import digest
+from streams import digest, show
 from streams.batch import Feed
 from streams.embedded import Embedded, replay
+from streams.fold import fold
 from streams.simulate import city
 
 DAY_MS = 86_400_000
@@ -369,6 +370,12 @@ def settled(runner: Embedded, crashes: int) -> Outcome:
     made = runner.digest()
     if store.folder is not None:
         assert digest.total([replay(store)]) == made, "replay comes to another digest"
+        for key in sorted(runner.shard.subjects)[::17]:
+            alone = fold(store, key)
+            assert alone is not None, f"{key}: not found in the log"
+            clock_ms = runner.shard.clock_ms
+            assert show.describe(alone, key, clock_ms) == show.describe(
+                runner.shard, key, clock_ms), f"{key}: folded alone it is another"
     rejects = frozenset((origin, reason) for origin, reason in store.query(
         "SELECT origin, reason FROM rejects"))
     return Outcome(made, transitions, frozenset(held), rejects, crashes)
