@@ -167,7 +167,11 @@ def notice(made: Sequence[Made], variant: str, seed: int) -> None:
     clock_ms = 0
     arrivals = []
     for one in made:
-        clock_ms = max(clock_ms, one.time_ms - rng.randrange(300_000))
+        noticed_ms = one.time_ms - rng.randrange(300_000)
+        if "tomorrow" in ev.KNOWN:
+            midnight_ms = (one.time_ms + 8 * HOUR_MS) // DAY_MS * DAY_MS - 8 * HOUR_MS
+            noticed_ms = max(noticed_ms, midnight_ms)
+        clock_ms = max(clock_ms, noticed_ms)
         arrivals.append(Entry(clock_ms, one.body, one.event))
     arrivals.append(ev.tick(ev.end_ms(made, 2)))
     same(run(made, variant, 2), ev.fold(arrivals, variant), "ahead of the clock")

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
 from hypothesis import HealthCheck, settings
+
+# `events`, `oracle`, `checks`, `story` lie beside this file, `simulator` one folder below.
+sys.path.insert(0, str(Path(__file__).parent / "simulation"))
 
 settings.register_profile(
     "default", deadline=None, print_blob=True, max_examples=40,

@@ -360,11 +360,14 @@ def settled(runner: Embedded, crashes: int) -> Outcome:
             for a in (s.alerts or {}).values()}
     assert held == {id: now for id, now in state.items() if now != "resolved"}, (
         "alerts held are not those of the store")
-    counts = dict(store.query("SELECT subject, open_alerts FROM subjects"))
-    for key, subject in runner.shard.subjects.items():
-        if key in counts and "open counts" not in ev.KNOWN:
-            number = sum(a.state in lifecycle.OPEN for a in (subject.alerts or {}).values())
-            assert counts[key] == number, f"{key}: {counts[key]} open alerts shown, has {number}"
+    rows = store.query("SELECT subject, open_alerts, public_grade, lowest_grade, gap FROM subjects")
+    for key, *row in rows:
+        subject = runner.shard.subjects[key]
+        number = sum(a.state in lifecycle.OPEN for a in (subject.alerts or {}).values())
+        assert row[0] == number, f"{key}: {row[0]} open alerts in the list, has {number}"
+        if "expired rows" not in ev.KNOWN:
+            grades = listed(runner, key)
+            assert tuple(row[1:]) == grades, f"{key}: {row[1:]} in the list, has {grades}"
     offsets = [o for o, _ in store.read(0)]
     assert offsets == list(range(1, len(offsets) + 1)), "the log has a gap"
     made = runner.digest()
@@ -379,6 +382,15 @@ def settled(runner: Embedded, crashes: int) -> Outcome:
     rejects = frozenset((origin, reason) for origin, reason in store.query(
         "SELECT origin, reason FROM rejects"))
     return Outcome(made, transitions, frozenset(held), rejects, crashes)
+
+
+def listed(runner: Embedded, key: str) -> tuple[str, str, int]:
+    """Public grade, lowest grade and gap of a subject, as they are in force now."""
+    shown = show.describe(runner.shard, key, runner.shard.clock_ms)
+    assert shown is not None
+    public = shown["public"]["grade"]
+    held = sorted({public, *(x["grade"] for x in shown["items"].values())} - {"ungraded"})
+    return public, held[-1] if held else "ungraded", (shown["gap"] or {"levels": 0})["levels"]
 
 
 def check(seed: int, policy: Any) -> None:
