@@ -54,7 +54,7 @@ bench: setup
 	$(BIN)/python -m bench.load memory --subjects 1000000 --each 3
 	$(BIN)/python -m bench.load memory --subjects 10000 --each 3
 	$(BIN)/python -m bench.load memory --subjects 100000 --each 10
-	$(BIN)/python -m bench.city --subjects 50000
+	$(BIN)/python -m bench.city --subjects 30000
 	$(BIN)/python -m bench.iot
 
 clean:
