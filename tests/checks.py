@@ -330,10 +330,7 @@ def adding_up(made: Sequence[Made], variant: str, seed: int) -> None:
     rng = random.Random(seed)
     shard = run(made, variant, 2)
     for subject in shard.subjects.values():
-        taken_back = {m.of for m in made if m.type in ("penalty.revoked", "list.revoked",
-                                                       "objection.upheld")
-                      and m.event.subject == subject.key}
-        gone = {r.identity(m.event.source, m.id) for m in made if m.id in taken_back}
+        gone = taken_back([m for m in made if m.event.subject == subject.key])
         for day in (shard.day, *(shard.day + rng.randrange(-300, 900) for _ in range(4))):
             for item in {0, *subject.graded_items()}:
                 s = parts(shard, subject, item, day)
@@ -343,6 +340,19 @@ def adding_up(made: Sequence[Made], variant: str, seed: int) -> None:
                 assert sum(c.indicator == "base" for c in s.contributions) == 1
                 listed = {key for c in s.contributions for key in c.keys}
                 assert not listed & gone, "a fact that was taken back is listed"
+
+
+def taken_back(made: Sequence[Made]) -> set[int]:
+    """Identities of what was revoked by something that was not itself revoked."""
+    by: dict[str, list[str]] = {}
+    for m in made:
+        if m.type in ("penalty.revoked", "list.revoked", "objection.upheld"):
+            by.setdefault(m.of, []).append(m.id)
+
+    def gone(id: str) -> bool:
+        return any(not gone(revoker) for revoker in by.get(id, ()))
+
+    return {r.identity(m.event.source, m.id) for m in made if gone(m.id)}
 
 
 # ----------------------------------------------------------------------------------------- codec

@@ -24,7 +24,9 @@ from hypothesis import strategies as st
 from alerts import rules
 from models import gap, grade, identity, ledger, records
 from models import subject as subject_module
+from models.events import Event
 from models.policy import INDICATORS
+from storage.effects import Reason
 from streams import checkpoint, pipeline, show
 
 CHECKS: tuple[Check, ...] = (
@@ -233,6 +235,18 @@ def _no_timers_kept(p: pytest.MonkeyPatch) -> None:
     p.setattr(pipeline.Shard, "_advance", advance)
 
 
+def _future_refused(p: pytest.MonkeyPatch) -> None:
+    """The step does not take what lies ahead of its clock."""
+    plain = pipeline.Shard._take
+
+    def take(s: pipeline.Shard, event: Event, *a: object) -> object:
+        if event.time.timestamp() * 1000 > s.clock_ms:
+            return Reason("time", "", "", "in the future")
+        return plain(s, event, *a)  # type: ignore
+
+    p.setattr(pipeline.Shard, "_take", take)
+
+
 def _gap_ignored(p: pytest.MonkeyPatch) -> None:
     p.setattr(gap.Grades, "outside", lambda s: [])
 
@@ -253,7 +267,7 @@ PLANTED: tuple[tuple[Check, Callable[[pytest.MonkeyPatch], None]], ...] = (
     (checks.permutation, _first_registration_wins),
     (checks.permutation, _modifiers_in_arrival),
     (checks.partitions, _no_timers_kept),
-    (checks.notice, _path_of_arrival),
+    (checks.notice, _future_refused),
     (checks.hourly, _no_timers_kept),
     (checks.duplicates, _forgets_identities),
     (checks.envelopes, _envelope_starts_a_new_clock),
