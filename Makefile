@@ -9,12 +9,14 @@ DOCTESTED := models alerts streams config
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check lint doctest bench clean
+.PHONY: help setup run test check lint doctest bench cluster cluster-down clean
 
 help:
 	@echo "make run     the whole service with a simulated city, console on http://127.0.0.1:8642/"
 	@echo "make test    everything the CI checks"
 	@echo "make check   the same kind of checks in under a minute, for every save"
+	@echo "make cluster a real Kafka and Redis here, without Docker (WITH=prometheus: one more);"
+	@echo "             make cluster-down stops what it started, and nothing else"
 	@echo "make bench   the measurements of bench/README.md"
 	@echo "make setup   only install into .venv; make clean   remove .venv and caches"
 
@@ -45,8 +47,14 @@ test: lint doctest
 	$(BIN)/python -m pytest -n $(JOBS)
 
 check: lint doctest
-	XINFENG_SEEDS=50 $(BIN)/python -m pytest -n $(JOBS) -m 'not slow' tests/unit $(wildcard tests/contracts/*.py) \
+	XINFENG_SEEDS=50 $(BIN)/python -m pytest -n $(JOBS) -m 'not slow and not integration' tests/unit $(wildcard tests/contracts/*.py) \
 	  tests/simulation/test_faults.py::test_seeds tests/test_architecture.py tests/test_docs.py
+
+cluster: setup
+	@$(BIN)/python -m servers up $(addprefix --with ,$(WITH))
+
+cluster-down: setup
+	@$(BIN)/python -m servers down
 
 bench: setup
 	$(BIN)/python -m bench.step --subjects 5000 --repeats 3

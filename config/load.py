@@ -13,7 +13,7 @@ import re
 import tomllib
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -25,6 +25,10 @@ from models.policy import Calendar, Policy, Strict, problems
 HERE = Path(__file__).parent
 POLICY = HERE / "policy.toml"
 SETTINGS = HERE / "settings.toml"
+VARIABLES = {"XINFENG_TOKEN": ("http", "token"), "XINFENG_KAFKA": ("kafka", "servers"),
+             "XINFENG_KAFKA_PASSWORD": ("kafka", "sasl_password"),
+             "XINFENG_REDIS": ("redis", "url")}
+"""Settings that the environment may give: addresses, and what must not stand in files."""
 
 
 class ConfigError(Exception):
@@ -42,6 +46,7 @@ class Intake(Strict, frozen=True):
     folder: str
     time_ahead_max_s: Annotated[int, Meta(ge=0, le=86_400 * 366)]
     time_oldest: dt.date
+    time_jump_max_d: Annotated[int, Meta(ge=1, le=100_000)]
     body_max_bytes: Annotated[int, Meta(ge=1_000, le=1_000_000_000)]
 
 
@@ -49,6 +54,38 @@ class Log(Strict, frozen=True):
     envelope_events: Annotated[int, Meta(ge=1, le=100_000)]
     checkpoint_events: Annotated[int, Meta(ge=1)]
     tick_s: Annotated[int, Meta(ge=1, le=3_600)]
+    envelope_ms: Annotated[int, Meta(ge=1, le=60_000)]
+    envelope_max_bytes: Annotated[int, Meta(ge=10_000, le=100_000_000)]
+
+
+class Kafka(Strict, frozen=True):
+    """Addresses and access, in the words of Kafka's own clients."""
+
+    servers: Annotated[str, Meta(min_length=1)]
+    prefix: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,100}$")]
+    partitions: Annotated[int, Meta(ge=1, le=1_000)]
+    feed_partitions: Annotated[int, Meta(ge=1, le=100)]
+    feed_time: Literal["broker", "producer"]
+    replication: Annotated[int, Meta(ge=1, le=10)]
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+    sasl_mechanism: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+    sasl_username: str
+    sasl_password: str
+    ssl_ca: str
+    ssl_certificate: str
+    ssl_key: str
+
+
+class Redis(Strict, frozen=True):
+    url: Annotated[str, Meta(pattern=r"^(rediss?|unix)://")]
+    ssl_ca: str
+
+
+class Worker(Strict, frozen=True):
+    folder: str
+    checkpoint_s: Annotated[int, Meta(ge=1, le=86_400)]
+    flush_max_events: Annotated[int, Meta(ge=1, le=100_000)]
+    queue_max: Annotated[int, Meta(ge=1, le=10_000)]
 
 
 class Demo(Strict, frozen=True):
@@ -61,16 +98,25 @@ class Settings(Strict, frozen=True):
     http: Http
     intake: Intake
     log: Log
+    kafka: Kafka
+    redis: Redis
+    worker: Worker
     demo: Demo
 
 
 def settings(path: Path | None = None) -> Settings:
-    """Settings from `path` laid over the defaults; the token may come from `XINFENG_TOKEN`."""
+    """Settings from `path` laid over the defaults, and over both the environment (`VARIABLES`)."""
     merged = _merge(_toml(SETTINGS), _toml(path) if path else {})
-    token = os.environ.get("XINFENG_TOKEN")
-    if token is not None:
-        merged["http"]["token"] = token
+    for variable, (section, key) in VARIABLES.items():
+        given = os.environ.get(variable)
+        if given is not None and isinstance(merged.get(section), dict):
+            merged[section][key] = given
     made: Settings = _convert(merged, Settings, path or SETTINGS)
+    sasl = made.kafka.security_protocol.startswith("SASL")
+    if sasl != bool(made.kafka.sasl_mechanism):
+        raise ConfigError(f"kafka.sasl_mechanism={made.kafka.sasl_mechanism!r}: "
+                          f"{'is required' if sasl else 'must be empty'} with "
+                          f"security_protocol = {made.kafka.security_protocol}")
     if made.http.host not in ("127.0.0.1", "::1", "localhost") and not made.http.token:
         raise ConfigError(
             f"http.host={made.http.host}: listening beyond this machine needs http.token (or "

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from console.acts import ALERT_ACTS, Acts, AlertActIn, ReviewAnswerIn, parse
 from console.intake import split
-from console.limits import BODY_BYTES_MAX, FORM_BYTES_MAX, Gate, idempotency_key, read_body
+from console.limits import FORM_BYTES_MAX, Gate, idempotency_key, read_body
 from console.openapi import ACT_BODY, ANSWER_BODY, EVENTS_BODY, KEY_HEADER
 from console.problems import Json, Problem
 from console.service import Receipt, Row, Service
@@ -23,8 +23,8 @@ WRITERS_MAX = 8
 """Of these, submissions handed to the service at once; the pages keep their own threads."""
 
 
-def writing(service: Service, acts: Acts) -> APIRouter:
-    """Routes that put events into the log."""
+def writing(service: Service, acts: Acts, body_bytes_max: int) -> APIRouter:
+    """Routes that put events into the log, at most so many bytes of them at a time."""
     router = APIRouter(prefix="/api/v1", default_response_class=Json)
     gate = Gate(SUBMISSIONS_MAX)
     writers = anyio.CapacityLimiter(WRITERS_MAX)
@@ -37,7 +37,7 @@ def writing(service: Service, acts: Acts) -> APIRouter:
         dead letter.
         """
         async with gate.place():
-            body = await read_body(request, BODY_BYTES_MAX)
+            body = await read_body(request, body_bytes_max)
             origin = f"http:{request.client.host if request.client else 'unknown'}"
             headers = dict(request.headers)
             receipt = await anyio.to_thread.run_sync(

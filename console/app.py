@@ -14,6 +14,7 @@ from console import openapi, problems
 from console.acts import Acts
 from console.api import reading
 from console.api_write import writing
+from console.limits import BODY_BYTES_MAX
 from console.pages import showing
 from console.pages_write import acting
 from console.security import LOOPBACK, Guard
@@ -31,6 +32,7 @@ def create_app(
     allow_hosts: Sequence[str] = LOOPBACK,
     items: Items | None = None,
     streams: Streams | None = None,
+    body_bytes_max: int = BODY_BYTES_MAX,
 ) -> FastAPI:
     """Build the console.
 
@@ -46,6 +48,8 @@ def create_app(
         The supervision catalogue, {item id: row of items.csv}.
     streams
         The alert streams, where a runner wants to tune them.
+    body_bytes_max
+        Bytes of one request with events.
 
     Returns
     -------
@@ -92,7 +96,7 @@ def create_app(
         """Metrics for Prometheus."""
         return Response(service.metrics_text(), headers={"content-type": METRICS_TYPE})
 
-    app.include_router(writing(service, acts))
+    app.include_router(writing(service, acts, body_bytes_max))
     app.include_router(reading(service, app.state.streams))
     app.include_router(showing(app, service, view))
     app.include_router(acting(acts, view, token))

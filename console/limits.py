@@ -10,8 +10,8 @@ from starlette.requests import ClientDisconnect
 
 from console.problems import Problem
 
-BODY_BYTES_MAX = 10 * 1024 * 1024
-"""Bytes of an intake body."""
+BODY_BYTES_MAX = 10_000_000
+"""Bytes of an intake body, where the runner's settings say nothing else."""
 
 FORM_BYTES_MAX = 64 * 1024
 """Bytes of an act or a form."""

@@ -21,7 +21,7 @@ EXAMPLE: Row = {
     "id": "12345-2026-000123",
     "source": "cq/12345",
     "type": "complaint.filed",
-    "subject": "91500106MA5U00017K",
+    "subject": "91500106MA5U00011W",
     "time": "2026-11-21T16:00:00+08:00",
     "data": {"item": "cq1-17", "kind": "complaint", "category": "食品安全", "severity": 2},
 }

@@ -47,6 +47,27 @@ class Identities:
         self._insert(keys, bodies)
         self.count += len(keys)
 
+    def remove(self, key: int) -> None:
+        """Forget one identity, if it is there.
+
+        What stands behind it in its run moves up, so that no look-up stops at the gap: no marks
+        of what was deleted stay behind, and `dump` holds exactly what is known.
+        """
+        keys, mask = self._keys, len(self._keys) - 1
+        gap = key & mask
+        while int(keys[gap]) != key:
+            if not keys[gap]:
+                return
+            gap = (gap + 1) & mask
+        at = gap
+        while held := int(keys[at := (at + 1) & mask]):
+            # It may move if the gap lies on its way from its home slot to where it stands.
+            if (at - held) & mask >= (at - gap) & mask:
+                keys[gap], self._bodies[gap] = keys[at], self._bodies[at]
+                gap = at
+        keys[gap] = self._bodies[gap] = 0
+        self.count -= 1
+
     def _insert(self, keys: U64, bodies: U64) -> None:
         mask = np.uint64(len(self._keys) - 1)
         at = keys & mask

@@ -235,7 +235,6 @@ class Rules(Strict, frozen=True):
 
 class Limits(Strict, frozen=True):
     park_d: Count
-    history_max: Count
 
 
 class Item(Strict, frozen=True):

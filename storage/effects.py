@@ -104,4 +104,49 @@ class OpenAlerts(msgspec.Struct, frozen=True, gc=False):
     count: int
 
 
-Effect: TypeAlias = OpenAlerts | Rejected | AlertChanged | ReviewChanged | SubjectChanged
+class Answered(msgspec.Struct, frozen=True, gc=False):
+    """What a department wrote when it answered a review."""
+
+    review: str
+    department: str
+    time_ms: int
+    reason: str
+
+
+class Signal(msgspec.Struct, frozen=True, gc=False):
+    """One adverse fact as the detection of surges counts it: where, in which trade, about what.
+
+    `district` and `industry` are the subject's registered ones when it was recorded, "" before.
+    """
+
+    source: str
+    id: str
+    type: str
+    subject: str
+    district: str
+    industry: str
+    item: str
+    cause: str
+    time_ms: int
+    recorded_ms: int
+
+
+class Example(msgspec.Struct, frozen=True, gc=False):
+    """One outcome a learner may learn from, with what was known of the subject just before.
+
+    `features` are the points [thousandths] of each indicator on the item, by name ascending.
+    """
+
+    source: str
+    id: str
+    subject: str
+    kind: str
+    item: str
+    adverse: bool
+    features: dict[str, int]
+    time_ms: int
+    recorded_ms: int
+
+
+Effect: TypeAlias = (OpenAlerts | Rejected | AlertChanged | ReviewChanged | SubjectChanged
+                     | Answered | Signal | Example)

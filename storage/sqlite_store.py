@@ -18,18 +18,11 @@ import msgspec
 import numpy as np
 import xxhash
 
-from storage.effects import (
-    AlertChanged,
-    Effect,
-    OpenAlerts,
-    Rejected,
-    ReviewChanged,
-    SubjectChanged,
-)
+from storage.effects import Effect, Rejected
+from storage.rows import rows_of
+from storage.view import Placed
 
-SCHEMA_VERSION = 1
-EFFECT_BITS = 24
-"""A sequence number is the log offset and, in its low bits, the effect's place in the envelope."""
+SCHEMA_VERSION = 2
 _PACK = msgspec.msgpack.Encoder().encode
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS log (
@@ -48,6 +41,9 @@ CREATE TABLE IF NOT EXISTS reviews (
     id TEXT PRIMARY KEY, seq INTEGER NOT NULL, open INTEGER NOT NULL, subject TEXT NOT NULL,
     body BLOB NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS reviews_seq ON reviews (seq);
+CREATE TABLE IF NOT EXISTS answers (
+    review TEXT NOT NULL, department TEXT NOT NULL, time_ms INTEGER NOT NULL, reason TEXT NOT NULL,
+    PRIMARY KEY (review, department, time_ms)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS subjects (
     subject TEXT PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL, district TEXT NOT NULL,
     industry TEXT NOT NULL, public_grade TEXT NOT NULL, lowest_grade TEXT NOT NULL,
@@ -112,11 +108,22 @@ class SqliteStore:
             # Acknowledged means durable, also over a loss of power.
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.execute("PRAGMA wal_autocheckpoint=4000")
+        # Looked at before anything is made: a store of another schema stays as it is.
+        schema = self._schema()
+        if schema is None and write:
             self._create()
+        elif schema != SCHEMA_VERSION:
+            self.close()
+            raise StoreError(f"--store {folder}: has schema {schema}, this program reads "
+                             f"{SCHEMA_VERSION}; use the xinfeng that wrote it, or process its "
+                             "events into a new store")
+
+    def _schema(self) -> int | None:
+        """Schema of what is there already; None = nothing is."""
+        if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name='meta'").fetchone():
+            return None
         row = self._db.execute("SELECT value FROM meta WHERE key='schema'").fetchone()
-        if row is None or row[0] != SCHEMA_VERSION:
-            raise StoreError(f"--store {folder}: schema {row and row[0]}, this program reads "
-                             f"{SCHEMA_VERSION}")
+        return int(row[0]) if row else None
 
     def _create(self) -> None:
         self._db.executescript(_SCHEMA)
@@ -155,53 +162,34 @@ class SqliteStore:
             raise
 
     def _apply(self, offset: int, effects: Sequence[Effect], raws: Mapping[int, bytes]) -> None:
-        alerts, transitions, reviews, rejects = [], [], [], []
-        # Only the last word of an envelope on a subject counts.
-        subjects: dict[str, tuple[Any, ...]] = {}
-        counts: dict[str, int] = {}
-        assert len(effects) < 1 << EFFECT_BITS
-        for n, effect in enumerate(effects):
-            seq = offset << EFFECT_BITS | n
-            match effect:
-                case AlertChanged():
-                    body = _PACK(effect)
-                    alerts.append((effect.id, seq, effect.rule, effect.level, effect.state,
-                                   effect.subject, body))
-                    transitions.append((seq, effect.id, effect.was, effect.state, body))
-                case SubjectChanged():
-                    counts.pop(effect.subject, None)
-                    subjects[effect.subject] = (
-                        effect.subject, effect.name, effect.kind, effect.district, effect.industry,
-                        effect.public_grade, effect.lowest_grade, effect.gap, effect.open_alerts)
-                case OpenAlerts():
-                    row = subjects.get(effect.subject)
-                    if row is None:
-                        counts[effect.subject] = effect.count
-                    else:
-                        subjects[effect.subject] = (*row[:-1], effect.count)
-                case ReviewChanged():
-                    reviews.append((effect.id, seq, int(effect.open), effect.subject,
-                                    _PACK(effect)))
-                case Rejected():
-                    raw = raws.get(effect.position, b"")
-                    rejects.append((effect.recorded_ms, "log", effect.source, effect.id,
-                                    effect.type, effect.subject, _PACK(effect.reason), raw))
+        rows = rows_of(
+            Placed(offset, n, x, raws.get(x.position, b"") if isinstance(x, Rejected) else b"")
+            for n, x in enumerate(effects))
         db = self._db
-        if subjects:
+        if rows.subjects:
             db.executemany("INSERT OR REPLACE INTO subjects VALUES (?,?,?,?,?,?,?,?,?)",
-                           subjects.values())
-        if counts:
+                           rows.subjects.values())
+        if rows.open_alerts:
             db.executemany(
                 "INSERT INTO subjects VALUES (?,'','','','','ungraded','ungraded',0,?) "
                 "ON CONFLICT (subject) DO UPDATE SET open_alerts=excluded.open_alerts",
-                counts.items())
-        if alerts:
-            db.executemany("INSERT OR REPLACE INTO alerts VALUES (?,?,?,?,?,?,?)", alerts)
-            db.executemany("INSERT OR REPLACE INTO transitions VALUES (?,?,?,?,?)", transitions)
-        if reviews:
-            db.executemany("INSERT OR REPLACE INTO reviews VALUES (?,?,?,?,?)", reviews)
-        if rejects:
-            db.executemany(_REJECT, rejects)
+                rows.open_alerts.items())
+        if rows.alerts:
+            told = [(seq, x, _PACK(x)) for seq, x in rows.alerts]
+            db.executemany("INSERT OR REPLACE INTO alerts VALUES (?,?,?,?,?,?,?)", [
+                (x.id, seq, x.rule, x.level, x.state, x.subject, body) for seq, x, body in told])
+            db.executemany("INSERT OR REPLACE INTO transitions VALUES (?,?,?,?,?)", [
+                (seq, x.id, x.was, x.state, body) for seq, x, body in told])
+        if rows.reviews:
+            db.executemany("INSERT OR REPLACE INTO reviews VALUES (?,?,?,?,?)", [
+                (x.id, seq, int(x.open), x.subject, _PACK(x)) for seq, x in rows.reviews])
+        if rows.answers:
+            db.executemany("INSERT OR REPLACE INTO answers VALUES (?,?,?,?)", [
+                (x.review, x.department, x.time_ms, x.reason) for x in rows.answers])
+        if rows.rejects:
+            db.executemany(_REJECT, [
+                (x.recorded_ms, "log", x.source, x.id, x.type, x.subject, _PACK(x.reason), raw)
+                for _, x, raw in rows.rejects])
 
     def save_checkpoint(self, offset: int, parts: Iterable[bytes]) -> None:
         """Replace the checkpoint, in one transaction, stamped with the offset it has applied."""

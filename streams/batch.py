@@ -6,6 +6,7 @@ written into the log at each hour the clock passes, at most one for a gap.
 
 from __future__ import annotations
 
+import datetime as dt
 import gzip
 import sys
 import time
@@ -17,7 +18,7 @@ from typing import IO, Any
 from models import events as e
 from streams import codec
 from streams.codec import InvalidEvent
-from streams.embedded import HOUR_MS, Embedded
+from streams.embedded import DAY_MS, HOUR_MS, Embedded
 from streams.pipeline import Entry
 
 LINE_MAX = 10_000_000
@@ -25,6 +26,8 @@ ENVELOPE_EVENTS = 4_000
 """Nobody waits for a single event of a file: larger transactions than in service."""
 PRESENT_MS = 4_102_444_800_000
 """The year 2100: a file must give the same result on any day, so today's clock has no say."""
+JUMP_MAX_D = 366
+"""How far one event may move the clock of a log that has one, unless told otherwise [days]."""
 _TICK = e.Tick()
 _TICK_BODY = codec.encode(_TICK)
 
@@ -49,12 +52,17 @@ class Feed:
     ----------
     now_ms
         The present: nothing may lie (far) after it. The clock of the log is never taken from here.
+    jump_max_d
+        How far one event may move the log's clock [days]: a mistyped year must not carry the whole
+        log away for good. The first event of a log may lie anywhere.
     """
 
-    def __init__(self, runner: Embedded, origin: str, now_ms: int) -> None:
+    def __init__(self, runner: Embedded, origin: str, now_ms: int,
+                 jump_max_d: int = JUMP_MAX_D) -> None:
         self.runner = runner
         self.origin = origin
         self.now_ms = now_ms
+        self.jump_max_d = jump_max_d
         self.events = 0
         self.clock_ms = runner.shard.clock_ms
         self._entries: list[Entry] = []
@@ -70,6 +78,12 @@ class Feed:
                 raise InvalidEvent(codec.reason("", f"{len(raw)} bytes",
                                                 f"a line may have {LINE_MAX} bytes"))
             event, body, time_ms = runner.intake.accept(raw, self.now_ms)
+            if self.clock_ms and time_ms > self.clock_ms + self.jump_max_d * DAY_MS:
+                raise InvalidEvent(codec.reason(
+                    "time", event.time.isoformat(),
+                    f"must be at most {self.jump_max_d} days after the log's clock, "
+                    f"{_iso(self.clock_ms)}; `xinfeng advance --store DIR --to TIME` moves it "
+                    "there on purpose"))
         except InvalidEvent as error:
             self._dead.append(runner.dead(raw, error.reason, self.origin, self.now_ms))
             if len(self._dead) >= ENVELOPE_EVENTS:
@@ -92,8 +106,12 @@ class Feed:
             self._entries, self._raws, self._dead = [], [], []
 
 
+def _iso(ms: int) -> str:
+    return dt.datetime.fromtimestamp(ms / 1000, dt.UTC).isoformat(timespec="seconds")
+
+
 def process(runner: Embedded, files: Iterable[str], *, now_ms: int | None = None,
-            progress: Any = None) -> dict[str, Any]:
+            jump_max_d: int = JUMP_MAX_D, progress: Any = None) -> dict[str, Any]:
     """Run files through a runner; the summary of contract section 4."""
     started = time.perf_counter()
     present = PRESENT_MS if now_ms is None else now_ms
@@ -101,7 +119,7 @@ def process(runner: Embedded, files: Iterable[str], *, now_ms: int | None = None
     before = (counts.accepted, counts.duplicates, counts.rejected, runner.refused)
     events = 0
     for name in files:
-        feed = Feed(runner, name, present)
+        feed = Feed(runner, name, present, jump_max_d)
         with open_lines(name) as file:
             for line in file:
                 raw = line.strip()

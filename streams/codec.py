@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any
 
 import msgspec
+from msgspec import inspect
 
 from models.events import EVENT_TYPES, Event, LogEvent
 from storage.effects import Reason
@@ -18,6 +20,13 @@ _ENVELOPE = msgspec.msgpack.Decoder(list[tuple[int, bytes]])
 _PACK = msgspec.msgpack.Encoder()
 VALUE_MAX = 120
 """Characters of an offending value that a reason repeats."""
+
+
+class _Typed(msgspec.Struct):
+    type: str
+
+
+_TYPE = msgspec.json.Decoder(_Typed)
 
 
 class InvalidEvent(Exception):
@@ -77,12 +86,47 @@ def _explain(raw: bytes, message: str) -> Reason:
     allowed = text[:1].lower() + text[1:]
     if path == "type":
         allowed = "allowed types: " + ", ".join(EVENT_TYPES)
+    elif text.startswith("Invalid enum value"):
+        choices = _choices(raw, path)
+        if choices:
+            allowed = f"must be {'one of ' if len(choices) > 1 else ''}{', '.join(choices)}"
     return reason(path, value, allowed)
+
+
+def _choices(raw: bytes, path: str) -> list[str]:
+    """The values of the closed choice at a path, by the type of the event; [] = not to be told.
+
+    What follows the wrong value was not read, and may be broken.
+    """
+    try:
+        at = _layouts().get(_TYPE.decode(raw).type)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return []
+    for name in re.findall(r"[^.\[\]]+", path):
+        if isinstance(at, inspect.ListType):
+            at = at.item_type
+        elif isinstance(at, inspect.StructType):
+            at = next((f.type for f in at.fields if f.encode_name == name), None)
+        if isinstance(at, inspect.UnionType):
+            # A field that may be absent: its type, or None.
+            at = next(t for t in at.types if not isinstance(t, inspect.NoneType))
+    return [str(value) for value in at.values] if isinstance(at, inspect.LiteralType) else []
+
+
+@cache
+def _layouts() -> dict[str, inspect.Type]:
+    """The types of all events, taken apart."""
+    return {str(cls.__struct_config__.tag): inspect.type_info(cls) for cls in Event.__args__}
 
 
 def encode(event: LogEvent) -> bytes:
     """Body of an event in the log: msgpack, times in UTC."""
     return _PACK.encode(event)
+
+
+def as_json(event: LogEvent) -> bytes:
+    """An event as somebody could send it again: JSON, without a tag of our own."""
+    return msgspec.json.encode(event)
 
 
 def decode_body(body: bytes) -> LogEvent:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 import msgspec
 
 from models import iot
 from models.records import SIZE
+from models.scorecard import Card
 from models.subject import Subject
 from streams.pipeline import Shard
 
@@ -35,11 +37,13 @@ def subject_digest(subject: Subject) -> int:
 
 
 def total(shards: list[Shard]) -> str:
-    """Digest of all subjects: the sum of theirs, so that partitions do not show."""
-    value = 0
-    for shard in shards:
-        for subject in shard.subjects.values():
-            value += subject_digest(subject)
-        for card in shard.timeline.cards if shard.timeline and shard is shards[0] else ():
-            value += int(card.hash, 16)
+    """Digest of all subjects of some shards: partitions do not show."""
+    first = shards[0].timeline
+    return combine((subject for shard in shards for subject in shard.subjects.values()),
+                   first.cards if first is not None else ())
+
+
+def combine(subjects: Iterable[Subject], cards: Iterable[Card]) -> str:
+    """The sum of the subjects' digests, in any order, and of the policies they stand under."""
+    value = sum(map(subject_digest, subjects)) + sum(int(card.hash, 16) for card in cards)
     return f"{value % _MODULUS:032x}"

@@ -15,6 +15,7 @@ from storage.sqlite_store import Dead, SqliteStore, StoreError, secret
 from streams import checkpoint, codec, digest
 from streams.intake import Intake
 from streams.pipeline import Entry, Shard
+from streams.view import Standing
 
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
@@ -120,6 +121,13 @@ class Embedded:
         """Write the state, stamped with the offset it has applied."""
         self.store.save_checkpoint(self.offset, checkpoint.dump(self.shard))
         self._since_checkpoint = 0
+
+    def standing(self) -> Standing:
+        """How far the log is, and what went through it."""
+        shard, counts = self.shard, self.shard.counts
+        return Standing(shard.clock_ms, self.offset, len(shard.subjects), counts.accepted,
+                        counts.duplicates, counts.conflicts, counts.readings, self.card.hash,
+                        self.card.policy.version)
 
     def digest(self) -> str:
         return digest.total([self.shard])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import msgspec
 
 from models import events as e
@@ -12,6 +14,8 @@ from streams import codec
 from streams.pipeline import Entry, Shard
 
 _REASON = msgspec.msgpack.Decoder(Reason).decode
+_Key: TypeAlias = tuple[str, str, int]
+"""Source, id, and 0; of a device's message a number, since its id tells it from no other."""
 _TICK = e.Tick()
 _TICK_BODY = codec.encode(_TICK)
 
@@ -35,27 +39,25 @@ def fold(store: SqliteStore, subject: str, as_of_ms: int | None = None) -> Shard
         return None
     until = clock[0][0] if as_of_ms is None else as_of_ms
     policies: list[Entry] = []
-    own: dict[tuple[str, str], Entry] = {}
-    refused = _refused(store, subject)
+    sent: dict[_Key, list[Entry]] = {}
     for _, body, positions in store.find(subject):
         for entry in codec.decode_entries(body, positions):
             event = entry.event
             if isinstance(event, e.PolicyChanged):
                 policies.append(entry)
-            elif (not isinstance(event, e.Tick) and event.subject == subject
-                  and (event.source, event.id) not in refused):
-                # Of two events under one identity the first stands.
-                own.setdefault((event.source, event.id), entry)
+            elif not isinstance(event, e.Tick) and event.subject == subject:
+                # Readings are taken in as often as they are sent: each stands by itself.
+                n = len(sent) + 1 if isinstance(event, e.IotReadings) else 0
+                sent.setdefault((event.source, event.id, n), []).append(entry)
+    refused = _refused(store, subject)
+    own = {key: stands for key, entries in sent.items()
+           if (stands := _standing(entries, refused.get(key, []))) is not None}
     known = _items(policies)
     timed = [(p.recorded_ms, 0, p) for p in policies if p.recorded_ms <= until]
-    for entry in own.values():
-        assert not isinstance(entry.event, e.Tick | e.PolicyChanged)
-        time_ms = round(entry.event.time.timestamp() * 1000)
-        if as_of_ms is not None and time_ms > as_of_ms:
-            continue
+    for key, ms in _moments(own, as_of_ms).items():
         # An item that came with a later policy cannot be read before it.
-        since = known.get(getattr(entry.event.data, "item", ""), 0)
-        timed.append((min(max(time_ms, since), until), 1, entry))
+        since = known.get(getattr(_data(own[key]), "item", ""), 0)
+        timed.append((min(max(ms, since), until), 1, own[key]))
     timed.sort(key=lambda x: x[:2])
     shard = Shard()
     shard.step([entry._replace(recorded_ms=ms) for ms, _, entry in timed]
@@ -63,11 +65,66 @@ def fold(store: SqliteStore, subject: str, as_of_ms: int | None = None) -> Shard
     return shard if subject in shard.subjects else None
 
 
-def _refused(store: SqliteStore, subject: str) -> set[tuple[str, str]]:
-    """Events of the subject that the step took back, since what they name did not fit or come."""
-    rows = store.query("SELECT source, id, reason FROM rejects WHERE origin='log' AND subject=?",
-                       (subject,))
-    return {(source, id) for source, id, reason in rows if _REASON(reason).field == "data.of"}
+def _data(entry: Entry) -> object:
+    assert not isinstance(entry.event, e.Tick | e.PolicyChanged)
+    return entry.event.data
+
+
+def _moments(own: dict[_Key, Entry], as_of_ms: int | None) -> dict[_Key, int]:
+    """When each event that had happened by a moment is to be stepped [epoch ms].
+
+    At its own time; but what names another event not before that one, or it might wait in vain
+    for what the log had brought first.
+    """
+    at: dict[_Key, int] = {}
+    for key, entry in own.items():
+        assert not isinstance(entry.event, e.Tick | e.PolicyChanged)
+        ms = round(entry.event.time.timestamp() * 1000)
+        if as_of_ms is None or ms <= as_of_ms:
+            at[key] = ms
+    named = {key: (of.source, of.id, 0) for key in at
+             if (of := getattr(_data(own[key]), "of", None)) is not None}
+    moved = True
+    while moved:  # as often as the longest chain of such names is long
+        moved = False
+        for key, of in named.items():
+            if at.get(of, 0) > at[key]:
+                at[key], moved = at[of], True
+    return at
+
+
+def _refused(store: SqliteStore, subject: str) -> dict[_Key, list[tuple[int, Reason]]]:
+    """When [epoch ms] and why the step refused events of the subject."""
+    out: dict[_Key, list[tuple[int, Reason]]] = {}
+    for ms, source, id, reason in store.query(
+            "SELECT received_ms, source, id, reason FROM rejects WHERE origin='log' AND subject=? "
+            "ORDER BY seq", (subject,)):
+        out.setdefault((source, id, 0), []).append((ms, _REASON(reason)))
+    return out
+
+
+def _standing(sent: list[Entry], refused: list[tuple[int, Reason]]) -> Entry | None:
+    """Which of the events sent under one identity stands, by what the step said to each.
+
+    The first that was not refused; but a reference that waited too long was let go again, and then
+    the next one sent counts. None = none of them.
+    """
+    expired = [ms for ms, why in refused if why.field == "data.of" and not why.value]
+    unfit = [ms for ms, why in refused if why.field == "data.of" and why.value]
+    # Refused for an identity that another subject's event holds.
+    taken = [ms for ms, why in refused if why.field == "id"]
+    held: Entry | None = None
+    for n, entry in enumerate(sent):
+        ms = entry.recorded_ms
+        while expired and expired[0] <= ms:
+            held, expired = None, expired[1:]
+        if held is not None:
+            continue
+        if ms in unfit:
+            unfit.remove(ms)
+        elif taken.count(ms) < sum(x.recorded_ms == ms for x in sent[n:]):
+            held = entry
+    return None if expired else held
 
 
 def _items(policies: list[Entry]) -> dict[str, int]:

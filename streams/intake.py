@@ -47,8 +47,14 @@ class Intake:
         self._ahead_max_ms = ahead_max_ms
         self._known: set[str] = set()
 
-    def accept(self, raw: bytes, now_ms: int) -> tuple[e.Event, bytes, int]:
+    def accept(self, raw: bytes, now_ms: int, *,
+               hashed: bool = False) -> tuple[e.Event, bytes, int]:
         """The event, its body for the log, and its time [epoch ms].
+
+        Parameters
+        ----------
+        hashed
+            Another intake has been here: a complainant is a hash already.
 
         Raises
         ------
@@ -68,7 +74,7 @@ class Intake:
             raise InvalidEvent(reason(
                 "time", event.time.isoformat(),
                 f"must be from {low} to {self._ahead_max_ms // 1000} s after the present"))
-        event = self._check_data(event)
+        event = self._check_data(event, hashed)
         return event, encode(event), time_ms
 
     def _check_subject(self, subject: str) -> None:
@@ -83,7 +89,7 @@ class Intake:
             self._known.clear()
         self._known.add(subject)
 
-    def _check_data(self, event: e.Event) -> e.Event:
+    def _check_data(self, event: e.Event, hashed: bool) -> e.Event:
         data = event.data
         if _DAYS[type(data).__name__]:
             _check_days(data)
@@ -95,7 +101,7 @@ class Intake:
         if item == "public" and not isinstance(data, e.AssignedGrade):
             raise InvalidEvent(reason("data.item", item, "only a grade can be public"))
         match data:
-            case e.Complaint(complainant=str(who)):
+            case e.Complaint(complainant=str(who)) if not hashed:
                 hidden = msgspec.structs.replace(data, complainant=self._pseudonym(who.encode()))
                 return msgspec.structs.replace(event, data=hidden)
             case e.Penalty(decided_on=day) | e.ActDecided(decided_on=day):

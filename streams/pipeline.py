@@ -51,6 +51,8 @@ from storage.effects import (
 
 HOUR_MS = 3_600_000
 _I = {name: n for n, name in enumerate(INDICATORS)}
+_UNNAMED = (e.Tick, e.PolicyChanged, e.IotReadings)
+"""Entries whose identity is neither looked up nor kept (readings: docs/decisions/0014)."""
 _SIGNALS = frozenset({r.COMPLAINT, r.COMPLAINT_CLOSED})
 _DUE = {r.COMMITMENT: "commitment_overdue", r.ORDERED: "rectification_overdue",
         r.PENALTY: "penalty_unperformed"}
@@ -113,6 +115,9 @@ class Shard:
         self.day = 0
         self.counts = Counts()
         self._effects: list[Effect] = []
+        self._known: dict[int, int] = {}
+        """Identities the envelope under way has brought -> body hash, or let go -> 0: what holds
+        beside, and before, the index."""
 
     # ------------------------------------------------------------------------------------- step
 
@@ -126,13 +131,11 @@ class Shard:
         effects: list[Effect] = []
         self._effects = effects
         identity, hashed = r.identity, xxhash.xxh3_64_intdigest
-        keys = seal([0 if isinstance(x.event, (e.Tick, e.PolicyChanged))
-                     else identity(x.event.source, x.event.id)
+        keys = seal([0 if isinstance(x.event, _UNNAMED) else identity(x.event.source, x.event.id)
                      for x in envelope])
         bodies = seal([hashed(x.body) for x in envelope])
         held = self.identities.get(keys).tolist()
-        known: dict[int, int] = {}
-        accepted: list[int] = []
+        known = self._known
         n = -1
         for (recorded_ms, _, event), key, body, before in zip(
                 envelope, keys.tolist(), bodies.tolist(), held, strict=True):
@@ -143,7 +146,12 @@ class Shard:
                 if isinstance(event, e.PolicyChanged):
                     self._change_policy(event)
                 continue
-            before = before or known.get(key, 0)
+            if isinstance(event, e.IotReadings):
+                # Device state is idempotent: nothing need be remembered to take them twice.
+                self._readings(event)
+                self.counts.accepted += 1
+                continue
+            before = known.get(key, before)
             if before:
                 if before == body:
                     self.counts.duplicates += 1
@@ -157,12 +165,13 @@ class Shard:
                 reason = self._take(event, key)
             if reason is None:
                 known[key] = body
-                accepted.append(n)
+                self.counts.accepted += 1
             else:
                 self._reject(event, n, reason)
-        if accepted:
-            self.counts.accepted += len(accepted)
-            self.identities.put(keys[accepted], bodies[accepted])
+        new = {key: body for key, body in known.items() if body}
+        if new:
+            self.identities.put(seal(list(new)), seal(list(new.values())))
+        self._known = {}
         self._effects = []
         return effects
 
@@ -221,6 +230,11 @@ class Shard:
             subject.due = day
             self.wheel.setdefault(day, []).append(subject)
 
+    def _look_on(self, subject: Subject, day: int) -> None:
+        """Assess a subject in full on `day`: something is shown then that is not shown now."""
+        subject.view_day = min(subject.view_day or day, day)
+        self._schedule(subject, day)
+
     def _fall_due(self, subject: Subject) -> None:
         """A timer fired. Most fire for matters settled meanwhile: look closer only if need be."""
         day = self.day
@@ -262,10 +276,6 @@ class Shard:
         card = self._card
         subject = self.subjects.get(event.subject)
         time_ms = round(event.time.timestamp() * 1000)
-        if isinstance(event, e.IotReadings):
-            if subject is None:
-                subject = self._add(event.subject)
-            return self._readings(subject, event, key)
         row = card.reducer.row(event, key, time_ms)
         kind = row[7]
         target: r.Row | None = None
@@ -326,7 +336,10 @@ class Shard:
             subject.parked = {**(subject.parked or {}), key: self.day + card.policy.limits.park_d}
             self._schedule(subject, subject.parked[key])
             return
-        if kind == r.LISTED or kind == r.ASSIGNED:
+        if day > self.day:
+            # An event may lie minutes ahead, over midnight: look again on its own day.
+            self._look_on(subject, day)
+        if kind in (r.LISTED, r.ASSIGNED) or (kind == r.ANSWERED and variant & 8):
             subject.marked = True
         elif kind in r.ALERT_ACTS:
             subject.acted = True
@@ -388,8 +401,8 @@ class Shard:
         if max(held) - min(held) >= card.policy.gap.levels or subject.alerts is not None:
             self._assess(subject, None, event)
             return
-        if row[3]:
-            self._schedule(subject, max(row[3] + 1, self.day + 1))
+        if row[3] >= self.day:
+            self._look_on(subject, row[3] + 1)
         _, _, time_ms, until, _, _, item, _, variant = row
         if alone == 0 and (time_ms + card.offset_ms) // DAY_MS <= self.day and (
                 not until or self.day <= until):
@@ -439,6 +452,8 @@ class Shard:
     def _stays_a(self, subject: Subject, row: r.Row, target: r.Row | None, day: int) -> bool:
         """Good evidence about what already stands at A cannot move it; only its end may."""
         kind = row[7]
+        if day > self.day:
+            return False
         if kind == r.INSPECTION:
             if row[8] & 7:
                 return False
@@ -555,7 +570,11 @@ class Shard:
         if subject.group != group and (subject.facts or subject.signals):
             subject.fall = (1 << 20, 1 << 40, 0)
             self._assess(subject, 0)
-        self._show(subject, [])
+        view = None
+        if subject.marked:
+            view = rules.View(subject, resolve(subject.facts, self._card.offset_ms), NO_FACTS,
+                              self._card, self.day, self.clock_ms)
+        self._show(subject, [], view)
 
     def _assess(self, subject: Subject, start: int | None, event: e.Event | None = None,
                 timer: bool = False,
@@ -596,12 +615,17 @@ class Shard:
         reviewed = any(t.alert.rule == "grade-gap" for t in outcome.transitions)
         if reviewed or isinstance(event, e.ReviewAnswered):
             self._review(subject, view)
-        if changes or reviewed:
+        if changes or reviewed or subject.marked:
+            # A listing or a department's grade starts and ends without a change on any path.
             self._show(subject, changes, view)
         elif transitions:
             self._show_open(subject)
-        later = [*view.later, *outcome.later, *(subject.parked or {}).values()]
-        subject.view_day = min((d for d in later if d > day), default=0)
+        later = [*view.later, *outcome.later, *(subject.parked or {}).values(),
+                 *(f.day for held in (facts, signals) for f in held.by_key.values()
+                   if f.day > day)]
+        if subject.marked:
+            later += view.grades.outside()
+        subject.view_day = min((d for d in later if day < d < FOREVER), default=0)
         # The earliest timer is kept: a look too many is harmless, a look too few is not.
         self._schedule(subject, min(nearest, subject.view_day or FOREVER,
                                     subject.change_day or FOREVER))
@@ -615,6 +639,7 @@ class Shard:
         was rewritten; None when no path changed at all.
         """
         assert self.timeline is not None
+        start = min(start, self.day)
         changes = []
         rewritten = False
         next_days = []
@@ -661,6 +686,9 @@ class Shard:
             assert row is not None
             source, id = self._named(subject, [key])[0]
             _cut(subject, key)
+            # Sent again it is taken afresh, later in this same envelope too.
+            self.identities.remove(key)
+            self._known[key] = 0
             self.counts.rejected += 1
             days = self._card.policy.limits.park_d
             self._effects.append(Rejected(
@@ -758,8 +786,9 @@ class Shard:
 
     # -------------------------------------------------------------------------------- the others
 
-    def _readings(self, subject: Subject, event: e.IotReadings, key: int) -> Reason | None:
+    def _readings(self, event: e.IotReadings) -> None:
         card = self._card
+        subject = self.subjects.get(event.subject) or self._add(event.subject)
         item = card.item_codes[event.data.item]
         horizon = card.policy.rules.iot.horizon_h * HOUR_MS
         devices = subject.devices if subject.devices is not None else {}
@@ -767,7 +796,7 @@ class Shard:
         for series in event.data.series:
             at = (item, series.device, series.metric)
             spec = card.devices.get((series.class_, series.metric))
-            state = iot.observe(devices.get(at), series, spec, key, horizon)
+            state = iot.observe(devices.get(at), series, spec, 0, horizon)
             devices[at] = state
             self.counts.readings += len(series.t) // 8 if isinstance(series.t, bytes) else len(
                 series.t)
@@ -779,7 +808,6 @@ class Shard:
             self._sense(subject)
         else:
             self.watch(subject)
-        return None
 
     def _sense(self, subject: Subject) -> None:
         """Look at the subject's devices only."""

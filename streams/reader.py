@@ -9,18 +9,17 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from alerts.lifecycle import OPEN
 from models import events as e
 from models.policy import Policy, decode
 from storage.effects import AlertChanged, Reason, ReviewChanged
 from storage.sqlite_store import SqliteStore
 from streams import codec, rows
 from streams.rows import Row
+from streams.view import GRADES, count_open
 
 _ALERT = msgspec.msgpack.Decoder(AlertChanged).decode
 _REVIEW = msgspec.msgpack.Decoder(ReviewChanged).decode
 _REASON = msgspec.msgpack.Decoder(Reason).decode
-_OPEN = tuple(sorted(OPEN))
 Variants: TypeAlias = Callable[[Sequence[AlertChanged]], list[list[int | None]]]
 # Of an alert that opened more than once the last opening counts.
 _ALERTS = """
@@ -78,7 +77,6 @@ class Reader:
         self.offset_ms = policy.utc_offset_min * 60_000
         self._lock = lock if lock is not None else threading.Lock()
         self._variants = variants or (lambda alerts: [[] for _ in alerts])
-        self._answers: dict[str, tuple[int, dict[tuple[str, int], str]]] = {}
 
     def query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of a read-only statement."""
@@ -147,45 +145,27 @@ class Reader:
 
         Cost about 2 µs a review in the store: they are few, and have no column to order by.
         """
-        sql, values = "SELECT body, seq FROM reviews", list[Any]()
+        sql, values = "SELECT body FROM reviews", list[Any]()
         if state is not None:
             sql += " WHERE open = ?"
             values.append(int(state == "open"))
-        found = [(_OPENING(body), body, seq) for body, seq in self.query(sql, values)]
+        found = [(_OPENING(body), body) for (body,) in self.query(sql, values)]
         found.sort(key=lambda x: (-x[0].opened_ms, x[0].id))
-        ids = [opening.id for opening, _, _ in found]
+        ids = [opening.id for opening, _ in found]
         if before is not None:
             start = ids.index(before) + 1 if before in ids else len(ids)
             found = found[start:]
-        return [self._review(body, seq) for _, body, seq in found[:limit]]
+        return [self._review(body) for _, body in found[:limit]]
 
     def review(self, review_id: str) -> Row | None:
-        found = self.query("SELECT body, seq FROM reviews WHERE id=?", (review_id,))
-        return self._review(*found[0]) if found else None
+        found = self.query("SELECT body FROM reviews WHERE id=?", (review_id,))
+        return self._review(found[0][0]) if found else None
 
-    def _review(self, body: bytes, seq: int) -> Row:
+    def _review(self, body: bytes) -> Row:
         effect = _REVIEW(body)
-        reasons = self._reasons(effect, seq) if effect.answers else {}
+        reasons = {(department, time_ms): reason for department, time_ms, reason in self.query(
+            "SELECT department, time_ms, reason FROM answers WHERE review=?", (effect.id,))}
         return rows.review_row(effect, self._name(effect.subject), reasons)
-
-    def _reasons(self, review: ReviewChanged, seq: int) -> dict[tuple[str, int], str]:
-        """What departments wrote in their answers: only the log has it. Kept per review."""
-        held = self._answers.get(review.id)
-        if held is not None and held[0] == seq:
-            return held[1]
-        out: dict[tuple[str, int], str] = {}
-        with self._lock:
-            for _, body, positions in self.store.find(review.subject):
-                for entry in codec.decode_entries(body, positions):
-                    match entry.event:
-                        case e.ReviewAnswered(data=d, time=time) if d.review == review.id:
-                            out[d.department, round(time.timestamp() * 1000)] = d.reason
-                        case _:
-                            pass
-        if len(self._answers) >= 1000:
-            self._answers.clear()
-        self._answers[review.id] = seq, out
-        return out
 
     # ---------------------------------------------------------------------------------- subjects
 
@@ -218,19 +198,12 @@ class Reader:
 
     def open_alerts(self) -> tuple[dict[str, int], dict[str, int]]:
         """Open alerts by level and by rule."""
-        by_level = dict.fromkeys(("red", "orange", "yellow", "blue"), 0)
-        by_rule: dict[str, int] = {}
-        marks = ",".join("?" * len(_OPEN))
-        for level, rule, count in self.query(
-                f"SELECT level, rule, count(*) FROM alerts WHERE state IN ({marks}) "
-                "GROUP BY level, rule", _OPEN):
-            by_level[level] += count
-            by_rule[rule] = by_rule.get(rule, 0) + count
-        return by_level, dict(sorted(by_rule.items()))
+        return count_open([(rule, level, state, count) for rule, level, state, count in self.query(
+            "SELECT rule, level, state, count(*) FROM alerts GROUP BY rule, level, state")])
 
     def grades(self) -> dict[str, int]:
         """Subjects by public grade."""
-        out = dict.fromkeys(("A", "B", "C", "D", "ungraded"), 0)
+        out = dict.fromkeys(GRADES, 0)
         out.update(self.query("SELECT public_grade, count(*) FROM subjects GROUP BY public_grade"))
         return out
 

@@ -55,7 +55,7 @@ class EmbeddedService:
         store = SqliteStore(folder, write=False) if folder else runner.store
         self._reader = Reader(store, runner.card.policy, None if folder else self._lock,
                               self._variants)
-        self._situation = Situation(runner, self._reader)
+        self._situation = Situation(runner.standing, self._reader)
         self._acts: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._closed = False
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from storage.effects import AlertChanged, Effect
 from streams import metrics
-from streams.embedded import Embedded
-from streams.reader import Reader
 from streams.show import iso_ms
+from streams.view import Standing, View
 
 Row = dict[str, Any]
 KEPT_FACTOR = 20
@@ -19,11 +18,17 @@ KEPT_FACTOR = 20
 
 
 class Situation:
-    """Counts what goes through a runner, and what stands in its view."""
+    """Counts what goes through a system, and what stands in its view.
 
-    def __init__(self, runner: Embedded, reader: Reader) -> None:
-        self._runner = runner
-        self._reader = reader
+    Parameters
+    ----------
+    standing
+        Gives how far the system is.
+    """
+
+    def __init__(self, standing: Callable[[], Standing], view: View) -> None:
+        self._standing = standing
+        self._view = view
         self._opened: Counter[tuple[str, str]] = Counter()
         self._appends = 0
         self._append_s = 0.0
@@ -43,20 +48,20 @@ class Situation:
         started = time.monotonic()
         if started < until:
             return held
-        shard, card, reader = self._runner.shard, self._runner.card, self._reader
-        by_level, by_rule = reader.open_alerts()
+        now, view = self._standing(), self._view
+        by_level, by_rule = view.open_alerts()
         made = {
-            "as_of": iso_ms(shard.clock_ms),
-            "subjects": len(shard.subjects),
-            "events": shard.counts.accepted,
-            "duplicates": shard.counts.duplicates,
-            "rejected": reader.rejected(),
-            "readings": shard.counts.readings,
+            "as_of": iso_ms(now.clock_ms),
+            "subjects": now.subjects,
+            "events": now.accepted,
+            "duplicates": now.duplicates,
+            "rejected": view.rejected(),
+            "readings": now.readings,
             "alerts_open": by_level,
             "alerts_by_rule": by_rule,
-            "grades": reader.grades(),
-            "reviews_open": reader.reviews_open(),
-            "policy": {"hash": card.hash, "version": card.policy.version},
+            "grades": view.grades(),
+            "reviews_open": view.reviews_open(),
+            "policy": {"hash": now.policy, "version": now.version},
         }
         ended = time.monotonic()
         self._kept = ended + KEPT_FACTOR * (ended - started), made
@@ -64,19 +69,18 @@ class Situation:
 
     def metrics_text(self) -> bytes:
         """Metrics in the Prometheus text format."""
-        shard, summary = self._runner.shard, self.summary()
-        counts = shard.counts
+        now, summary = self._standing(), self.summary()
         plain: dict[str, float] = {
-            "xinfeng_events_accepted_total": counts.accepted,
-            "xinfeng_events_duplicate_total": counts.duplicates,
-            "xinfeng_events_conflicting_total": counts.conflicts,
+            "xinfeng_events_accepted_total": now.accepted,
+            "xinfeng_events_duplicate_total": now.duplicates,
+            "xinfeng_events_conflicting_total": now.conflicts,
             "xinfeng_events_rejected_total": summary["rejected"],
-            "xinfeng_readings_total": counts.readings,
+            "xinfeng_readings_total": now.readings,
             "xinfeng_appends_total": self._appends,
             "xinfeng_append_seconds_total": self._append_s,
-            "xinfeng_subjects": len(shard.subjects),
-            "xinfeng_log_offset": self._runner.offset,
-            "xinfeng_log_clock_seconds": shard.clock_ms / 1000,
+            "xinfeng_subjects": now.subjects,
+            "xinfeng_log_offset": now.offset,
+            "xinfeng_log_clock_seconds": now.clock_ms / 1000,
             "xinfeng_reviews_open": summary["reviews_open"],
         }
         values: dict[str, metrics.Samples] = {k: [((), v)] for k, v in plain.items()}

@@ -1,4 +1,5 @@
-"""Puts `tests/` on the path (`events`, `oracle`), and sets how hypothesis runs."""
+"""Puts `tests/` on the path (`events`, `oracle`), takes in the servers' fixtures, and sets how
+hypothesis runs."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+from cluster import kafka, kafka_alone, redis_server  # noqa: F401
 from hypothesis import HealthCheck, settings
 
 # `events`, `oracle`, `checks`, `story` lie beside this file, `simulator` one folder below.

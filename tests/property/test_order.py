@@ -31,8 +31,8 @@ from streams import checkpoint, pipeline, show
 
 CHECKS: tuple[Check, ...] = (
     checks.short_cuts, checks.policy_change, checks.permutation, checks.duplicates,
-    checks.partitions, checks.envelopes, checks.notice, checks.hourly, checks.restart,
-    checks.reversal, checks.monotony, checks.adding_up, checks.round_trip)
+    checks.partitions, checks.envelopes, checks.expiry, checks.notice, checks.hourly,
+    checks.restart, checks.reversal, checks.monotony, checks.adding_up, checks.round_trip)
 SEEDS = int(os.environ.get("XINFENG_SEEDS", "160"))
 CHUNK = 20
 ONE = os.environ.get("XINFENG_SEED")
@@ -144,6 +144,35 @@ def _modifiers_in_arrival(p: pytest.MonkeyPatch) -> None:
 
 def _forgets_identities(p: pytest.MonkeyPatch) -> None:
     p.setattr(identity.Identities, "put", lambda *a: None)
+
+
+def _keeps_the_expired(p: pytest.MonkeyPatch) -> None:
+    p.setattr(identity.Identities, "remove", lambda *a: None)
+
+
+def _expired_at_the_end_of_the_envelope(p: pytest.MonkeyPatch) -> None:
+    """What a timer lets go is let go only when the envelope under way is done."""
+    plain = pipeline.Shard.step
+
+    def step(s: pipeline.Shard, envelope: list[pipeline.Entry]) -> object:
+        gone: list[int] = []
+        with pytest.MonkeyPatch.context() as within:
+            within.setattr(identity.Identities, "remove", lambda _, key: gone.append(key))
+            within.setattr(s, "_known", _Deaf())
+            effects = plain(s, envelope)
+        for key in gone:
+            s.identities.remove(key)
+        return effects
+
+    p.setattr(pipeline.Shard, "step", step)
+
+
+class _Deaf(dict[int, int]):
+    """Does not hear that an identity was let go."""
+
+    def __setitem__(self, key: int, body: int) -> None:
+        if body:
+            super().__setitem__(key, body)
 
 
 def _keeps_revoked(p: pytest.MonkeyPatch) -> None:
@@ -271,6 +300,8 @@ PLANTED: tuple[tuple[Check, Callable[[pytest.MonkeyPatch], None]], ...] = (
     (checks.hourly, _no_timers_kept),
     (checks.duplicates, _forgets_identities),
     (checks.envelopes, _envelope_starts_a_new_clock),
+    (checks.expiry, _keeps_the_expired),
+    (checks.expiry, _expired_at_the_end_of_the_envelope),
     (checks.restart, _checkpoint_loses("change_day", 0)),
     (checks.restart, _checkpoint_loses("parked", None)),
     (checks.restart, _checkpoint_loses("alerts", None)),

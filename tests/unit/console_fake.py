@@ -13,7 +13,7 @@ import msgspec
 from console.service import Receipt, Rejected, Row
 from models.events import Event
 
-SUBJECT = "91500106MA5U00017K"
+SUBJECT = "91500106MA5U00011W"
 XSS = '<script>alert("x")</script>渝味园食品厂'
 STATES = {
     "alert.acknowledged": "acknowledged",

@@ -8,6 +8,7 @@ import struct
 import time
 from typing import Any
 
+import events as ev
 import msgspec
 import pytest
 from console_fake import SUBJECT, FakeService, an_alert, event, items
@@ -15,6 +16,8 @@ from starlette.testclient import TestClient
 
 from console import intake, limits
 from console.app import create_app
+from console.openapi import EXAMPLE
+from models import uscc
 
 ALERT = an_alert(1)
 REVIEW = f"review/{SUBJECT}/1"
@@ -176,6 +179,19 @@ def test_ten_megabytes_are_the_limit(client: TestClient, monkeypatch: pytest.Mon
         (b"[nul,1,1,1,1]", "application/json"),
     ):
         is_problem(post(client, body, kind), 413)
+
+
+def test_another_limit_of_bytes(service: FakeService) -> None:
+    client = TestClient(create_app(service, body_bytes_max=1_000), "http://localhost")
+    assert post(client, b"[%s]" % (b" " * 998), "application/json").status_code == 202
+    problem = is_problem(post(client, b"[%s]" % (b" " * 999), "application/json"), 413)
+    assert problem["bytes_max"] == 1_000
+
+
+def test_the_example_is_an_event_that_is_taken() -> None:
+    """Whoever copies it from the documentation should see it accepted."""
+    assert uscc.check(EXAMPLE["subject"]) is None
+    ev.intake().accept(json.dumps(EXAMPLE).encode(), ev.FAR_MS)
 
 
 def test_ten_hostile_megabytes_take_seconds_not_minutes(client: TestClient) -> None:

@@ -12,7 +12,7 @@ from models.identity import Identities, seal
 
 @pytest.mark.parametrize("seed", range(6))
 def test_against_a_dict(seed: int) -> None:
-    """Random puts and gets in batches, with keys that collide in the low bits."""
+    """Random puts, removals and gets, with keys that collide in the low bits."""
     rng = random.Random(seed)
     index, model = Identities(slots=16), dict[int, int]()
     for _ in range(40):
@@ -21,6 +21,9 @@ def test_against_a_dict(seed: int) -> None:
         if fresh:
             index.put(np.array(list(fresh), np.uint64), np.array(list(fresh.values()), np.uint64))
         model |= fresh
+        for key in [*rng.sample(list(model), min(len(model), rng.randrange(30))), _key(rng, seed)]:
+            index.remove(key)
+            model.pop(key, None)
         asked = [*rng.sample(list(model), min(len(model), 20)), _key(rng, seed), _key(rng, seed)]
         assert index.get(np.array(asked, np.uint64)).tolist() == [model.get(k, 0) for k in asked]
         assert index.count == len(model)
@@ -33,6 +36,20 @@ def _key(rng: random.Random, seed: int) -> int:
     if seed % 2:
         return rng.getrandbits(20) << 44 | rng.randrange(1, 4)
     return rng.getrandbits(64) or 1
+
+
+def test_removal_closes_the_run() -> None:
+    """Three of one home slot at the end of the table, so that the run wraps around."""
+    keys = [15, 31, 47, 16, 1]
+    for gone in keys:
+        index = Identities(slots=16)
+        for key in keys:
+            index.put(np.array([key], np.uint64), np.array([key], np.uint64))
+        index.remove(gone)
+        index.remove(gone)
+        assert index.get(np.array(keys, np.uint64)).tolist() == [
+            0 if key == gone else key for key in keys]
+        assert index.count == 4 and int((index._keys != 0).sum()) == 4
 
 
 def test_empty() -> None:
@@ -62,6 +79,19 @@ def test_model_notices_a_planted_fault(monkeypatch: pytest.MonkeyPatch) -> None:
         plain(s, keys[first], bodies[first])
 
     monkeypatch.setattr(Identities, "_insert", insert)
+    with pytest.raises(AssertionError):
+        for seed in range(6):
+            test_against_a_dict(seed)
+
+
+def test_model_notices_a_gap_left_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A removal that only empties its slot hides what stands behind it."""
+    def remove(s: Identities, key: int) -> None:
+        at = np.flatnonzero(s._keys == np.uint64(key))
+        s._keys[at] = 0
+        s.count -= len(at)
+
+    monkeypatch.setattr(Identities, "remove", remove)
     with pytest.raises(AssertionError):
         for seed in range(6):
             test_against_a_dict(seed)

@@ -19,6 +19,7 @@ import msgspec
 import pytest
 
 from config import load
+from models import iot
 from models.calendar import from_date, start_ms
 from models.policy import Policy
 from streams.batch import Feed
@@ -143,6 +144,99 @@ def test_what_waited_in_vain_is_not_in_the_fold() -> None:
     assert row["repairable"], "the penalty stands"
     alone = fold(runner.store, SUBJECT)
     assert alone is not None and describe(alone, SUBJECT, alone.clock_ms) == row
+
+
+def test_what_expired_and_was_sent_again_is_in_the_fold() -> None:
+    """The first sending became a dead letter, the second found what it names."""
+    penalty = given(1, "penalty.decided", "2026-01-05T08:00:00Z", PENALTY)
+    revoked = given(2, "penalty.revoked", "2026-01-06T08:00:00Z", {"of": ref(1)})
+    later = given(3, "complaint.filed", "2026-03-06T08:00:00Z", COMPLAINT)
+    runner = Embedded(None, load.policy())
+    feed(runner, [revoked, later, penalty, revoked])
+    assert runner.shard.counts.rejected == 1 and runner.shard.counts.duplicates == 0
+    assert not shown(runner, SUBJECT)["repairable"], "the penalty is revoked"
+    agrees(runner)
+
+
+def test_what_expired_twice_is_not_in_the_fold() -> None:
+    revoked = given(2, "penalty.revoked", "2026-01-06T08:00:00Z", {"of": ref(1)})
+    runner = Embedded(None, load.policy())
+    feed(runner, [revoked, given(3, "complaint.filed", "2026-03-06T08:00:00Z", COMPLAINT), revoked,
+                  given(4, "complaint.filed", "2026-06-06T08:00:00Z", COMPLAINT),
+                  given(1, "penalty.decided", "2026-01-05T08:00:00Z", PENALTY)])
+    assert runner.shard.counts.rejected == 2 and shown(runner, SUBJECT)["repairable"]
+    agrees(runner)
+
+
+def test_what_was_unfit_and_sent_again_corrected_is_in_the_fold() -> None:
+    """A misfit leaves no identity: the corrected event under the same id stands."""
+    runner = Embedded(None, load.policy())
+    feed(runner, [given(1, "penalty.decided", "2026-01-05T08:00:00Z", PENALTY),
+                  given(2, "complaint.filed", "2026-01-05T09:00:00Z", COMPLAINT),
+                  given(3, "penalty.revoked", "2026-01-06T08:00:00Z", {"of": ref(2)}),
+                  given(3, "penalty.revoked", "2026-01-06T08:00:00Z", {"of": ref(1)})])
+    assert runner.shard.counts.rejected == 1 and not shown(runner, SUBJECT)["repairable"]
+    agrees(runner)
+
+
+def test_what_another_subject_had_sent_before_is_not_in_the_fold() -> None:
+    """One identity, two subjects: the first stands, and the second has nothing."""
+    other = json.loads(given(1, "penalty.decided", "2026-01-05T08:00:00Z", PENALTY))
+    other["subject"] = ev.codes(1)[0]
+    runner = Embedded(None, load.policy())
+    feed(runner, [json.dumps(other).encode(),
+                  given(1, "penalty.decided", "2026-01-05T08:00:00Z", PENALTY),
+                  given(2, "complaint.filed", "2026-01-05T09:00:00Z", COMPLAINT)])
+    assert runner.shard.counts.conflicts == 1 and not shown(runner, SUBJECT)["repairable"]
+    agrees(runner)
+
+
+def test_readings_under_one_id_are_all_in_the_fold() -> None:
+    def readings(value: float) -> bytes:
+        at_ms = int(dt.datetime(2026, 1, 5, 8, tzinfo=dt.UTC).timestamp() * 1000)
+        return given(1, "iot.readings", "2026-01-05T08:00:00Z", {"item": "cq1-17", "series": [
+            {"device": "d1", "class": "coldchain", "metric": "temperature_c", "unit": "C",
+             "t": [at_ms - 60_000 * n for n in range(120)], "v": [value] * 120}]})
+
+    runner = Embedded(None, load.policy())
+    feed(runner, [readings(4.0), readings(30.0), readings(4.0)])
+    assert runner.shard.counts.accepted == 3
+    alone = fold(runner.store, SUBJECT)
+    assert alone is not None
+    one, other = alone.subjects[SUBJECT].devices, runner.shard.subjects[SUBJECT].devices
+    assert one is not None and other is not None and list(one) == list(other)
+    assert [iot.canonical(s) for s in one.values()] == [iot.canonical(s) for s in other.values()]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_histories_whose_references_expire(seed: int) -> None:
+    """References wait for four days only; half of everything is sent again."""
+    shape = ev.Shape(span_d=60, devices=seed % 3 == 0)
+    made = ev.build(ev.draw(seed, 60, shape), shape)
+    rng = random.Random(seed)
+    if seed % 2:
+        rng.shuffle(made)
+    else:
+        made.sort(key=lambda m: m.time_ms + rng.randrange(20) * ev.DAY_MS)
+    again = made.copy()
+    for one in rng.sample(made, len(made) // 2):
+        again.insert(rng.randrange(again.index(one) + 1, len(again) + 1), one)
+    plain = ev.policy("plain")
+    policy = msgspec.structs.replace(plain, limits=msgspec.structs.replace(plain.limits, park_d=4))
+    with ev.quick_cards():
+        runner = Embedded(None, policy)
+        for one in again:
+            feed(runner, [one.raw])
+        runner.tick(ev.end_ms(made, 30))
+        for key in runner.shard.subjects:
+            agrees(runner, key)
+
+
+def agrees(runner: Embedded, subject: str = SUBJECT) -> None:
+    """The fold of the log says of a subject what the running system says."""
+    alone = fold(runner.store, subject)
+    assert alone is not None
+    assert describe(alone, subject, alone.clock_ms) == shown(runner, subject)
 
 
 def test_repairs_of_the_path_lead_where_it_says(live: Embedded) -> None:

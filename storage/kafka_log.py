@@ -1,0 +1,144 @@
+"""The log on Kafka: one topic, a partition for each shard, an envelope a record.
+
+The number of partitions is part of the log: it says which shard a subject belongs to. It stands in
+a header of each record, so that a topic that was given more partitions is noticed, not folded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
+
+from storage.kafka_client import QUEUED_MAX_KB, Access, Outgoing, Topics, confluent
+from storage.sqlite_store import StoreError, subject_hash
+
+_PASSING = (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT,
+            KafkaError._RESOLVE, KafkaError.LEADER_NOT_AVAILABLE, KafkaError._MAX_POLL_EXCEEDED,
+            KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.COORDINATOR_NOT_AVAILABLE,
+            KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.NOT_COORDINATOR,
+            KafkaError.REQUEST_TIMED_OUT, KafkaError.NETWORK_EXCEPTION)
+"""Errors that end when the broker is back."""
+ASK_S = 10.0
+"""How long one question to the broker may take before it is asked again."""
+
+
+class Record(NamedTuple):
+    offset: int
+    value: bytes
+    subjects: bytes
+    """8 bytes an event, little endian: `subject_hash` of its subject."""
+    partitions: int
+
+
+def write(out: Outgoing, topic: str, partition: int, partitions: int, envelope: bytes,
+          subjects: Sequence[str]) -> None:
+    """Append one envelope to a partition of the log."""
+    hashes = np.array([subject_hash(s) for s in subjects], "<u8").tobytes()
+    out.send(topic, envelope, partition=partition,
+             headers=[("subjects", hashes), ("partitions", b"%d" % partitions)])
+
+
+def again(error: KafkaError | None) -> bool:
+    """Whether an error ends by itself, so that one should ask again.
+
+    Raises
+    ------
+    KafkaException: it does not.
+    """
+    if error is None:
+        return False
+    if error.code() in _PASSING or error.retriable():
+        return True
+    raise KafkaException(error)
+
+
+def record_of(offset: int, value: bytes, headers: Mapping[str, Any] | Iterable[Any]) -> Record:
+    """A record as any client of Kafka hands it over."""
+    held = dict(headers)
+    return Record(offset, value, bytes(held["subjects"]), int(held["partitions"]))
+
+
+class KafkaLog:
+    """Reads the log. One thread at a time."""
+
+    def __init__(self, access: Access, topic: str = "") -> None:
+        self.topic = topic or Topics.of(access.prefix).log
+        self._consumer = Consumer({
+            **confluent(access), "group.id": f"{access.prefix}.log.readers",
+            "enable.auto.commit": False, "auto.offset.reset": "error",
+            "queued.max.messages.kbytes": QUEUED_MAX_KB, "fetch.wait.max.ms": 50,
+            "allow.auto.create.topics": False,
+        })
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def partitions(self) -> int:
+        """Number of partitions of the log.
+
+        Raises
+        ------
+        StoreError: there is no such topic.
+        """
+        while True:
+            try:
+                found = self._consumer.list_topics(self.topic, timeout=ASK_S).topics[self.topic]
+            except KafkaException as error:
+                again(error.args[0])
+                continue
+            if found.error is not None:
+                raise StoreError(f"Kafka topic {self.topic}: {found.error.str()}; "
+                                 "`xinfeng topics create` makes it")
+            return len(found.partitions)
+
+    def end(self, partition: int) -> int:
+        """The offset that the next envelope will have."""
+        return self._bounds(partition)[1]
+
+    def _bounds(self, partition: int) -> tuple[int, int]:
+        while True:
+            try:
+                low, high = self._consumer.get_watermark_offsets(
+                    TopicPartition(self.topic, partition), timeout=ASK_S)
+                return low, high
+            except KafkaException as error:
+                again(error.args[0])
+
+    def read(self, partition: int, start: int, stop: int) -> Iterator[Record]:
+        """Records with start <= offset < stop, in order, whole.
+
+        Raises
+        ------
+        StoreError: the broker no longer has the first of them.
+        """
+        if start >= stop:
+            return
+        low = self._bounds(partition)[0]
+        if low > start:
+            raise StoreError(f"Kafka topic {self.topic}, partition {partition}: begins at offset "
+                             f"{low}, needed from {start}; the log must be kept for ever "
+                             "(retention.ms=-1, cleanup.policy=delete)")
+        at = TopicPartition(self.topic, partition, start if start else OFFSET_BEGINNING)
+        self._consumer.assign([at])
+        try:
+            while start < stop:
+                for message in self._consumer.consume(256, timeout=1.0):
+                    if again(message.error()):
+                        continue
+                    offset = message.offset()
+                    assert offset is not None and offset >= start
+                    start = offset + 1
+                    if offset < stop:
+                        yield record_of(offset, bytes(message.value() or b""),
+                                        message.headers() or [])
+        finally:
+            self._consumer.unassign()

@@ -1,0 +1,119 @@
+"""Makes and checks the topics, with `kafka-python`'s admin client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any, NamedTuple
+
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewTopic
+from kafka.errors import KafkaError as AdminError
+from kafka.errors import TopicAlreadyExistsError
+
+from storage.kafka_client import RECORD_MAX_BYTES, Access, Topics, kafka_python
+from storage.sqlite_store import StoreError
+
+_FOREVER = {"retention.ms": "-1", "retention.bytes": "-1"}
+
+
+class Wanted(NamedTuple):
+    """A topic as it should be; `partitions` 0 = as many as there are."""
+
+    name: str
+    partitions: int
+    configs: dict[str, str]
+
+
+def wanted(access: Access, *, log: int, feed: int, by_producer: bool) -> list[Wanted]:
+    """All topics of a prefix.
+
+    Parameters
+    ----------
+    log, feed
+        Partitions of the log, and of each topic that departments write to.
+    by_producer
+        Whether a record's time is its producer's (history being played) or the broker's.
+    """
+    t = Topics.of(access.prefix)
+    time = {"message.timestamp.type": "CreateTime" if by_producer else "LogAppendTime"}
+    large = {"max.message.bytes": str(RECORD_MAX_BYTES)}
+    compact = {"cleanup.policy": "compact"}
+    return [
+        *(Wanted(name, feed, {**time, **large}) for name in t.feeds),
+        # Everything is folded from it: it is kept whole, for ever.
+        Wanted(t.log, log, {**_FOREVER, **large, "cleanup.policy": "delete"}),
+        Wanted(t.policies, 1, {**compact, **large}),
+        Wanted(t.signals, log, {}),
+        Wanted(t.examples, log, {}),
+        Wanted(t.assessments, log, compact),
+        Wanted(t.alerts, log, _FOREVER),
+        Wanted(t.reviews, log, _FOREVER),
+        Wanted(t.proposals, log, _FOREVER),
+        Wanted(t.rejects, 1, {**_FOREVER, **large}),
+        # By which Faust decides who leads the intake.
+        Wanted(f"{access.prefix}.intake-__assignor-__leader", 1, {}),
+    ]
+
+
+def create(access: Access, topics: list[Wanted], replication: int) -> list[str]:
+    """Make the topics that are missing; their names.
+
+    Raises
+    ------
+    StoreError: the broker cannot be reached, or refused.
+    """
+    made = []
+    with closing(_admin(access)) as admin:
+        for topic in topics:
+            try:
+                admin.create_topics([NewTopic(topic.name, topic.partitions, replication,
+                                              topic_configs=topic.configs)],
+                                    wait_for_metadata=True)
+                made.append(topic.name)
+            except TopicAlreadyExistsError:
+                continue
+            except AdminError as error:
+                raise StoreError(f"Kafka topic {topic.name}: not made: {error}") from None
+    return made
+
+
+def problems(access: Access, topics: list[Wanted]) -> Iterator[str]:
+    """What is not as wanted, a line each.
+
+    Raises
+    ------
+    StoreError: the broker cannot be reached.
+    """
+    with closing(_admin(access)) as admin:
+        there = set(admin.list_topics())
+        known = [t for t in topics if t.name in there]
+        counts = {t["name"]: len(t["partitions"])
+                  for t in admin.describe_topics([t.name for t in known])}
+        held = _configs(admin, [t.name for t in known])
+    for topic in topics:
+        if topic.name not in there:
+            yield f"{topic.name}: missing; `xinfeng topics create` makes it"
+            continue
+        if counts[topic.name] != topic.partitions:
+            yield (f"{topic.name}: partitions={counts[topic.name]}, wanted "
+                   f"{topic.partitions}")
+        for key, value in topic.configs.items():
+            got = held[topic.name].get(key, "")
+            if got != value:
+                yield f"{topic.name}: {key}={got}, wanted {value}"
+
+
+def _configs(admin: Any, names: list[str]) -> dict[str, dict[str, str]]:
+    if not names:
+        return {}
+    found = admin.describe_configs(
+        [ConfigResource(ConfigResourceType.TOPIC, name) for name in names], config_filter="all")
+    return {name: {key: str(row["value"]) for key, row in rows.items()}
+            for name, rows in found["topic"].items()}
+
+
+def _admin(access: Access) -> Any:
+    try:
+        return KafkaAdminClient(**kafka_python(access), bootstrap_timeout_ms=10_000)
+    except AdminError as error:
+        raise StoreError(f"kafka.servers={access.servers}: no broker answers: {error}") from None

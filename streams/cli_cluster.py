@@ -1,0 +1,94 @@
+"""Commands of the distributed roles: topics, publish, intake, worker, view."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from config import load
+from config.load import Settings
+from storage import kafka_topics
+from storage.sqlite_store import secret
+from streams.options import AsJson, PolicyFile, SettingsFile, Wrong, put
+from streams.progress import shown
+
+MetricsPort = Annotated[int, typer.Option("--metrics-port", min=0, max=65_535,
+                                          help="Serve Prometheus metrics there; 0 = do not.")]
+KeyFolder = Annotated[Path, typer.Option("--keys", metavar="DIR", help="Folder of pseudonym.key, "
+                                         "unless XINFENG_PSEUDONYM_KEY gives the key.")]
+_topics = typer.Typer(help="Kafka topics: create, check.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.add_typer(_topics, name="topics")
+    for command in (publish, intake, worker):
+        app.command()(command)
+
+
+def _wanted(settings: Settings) -> list[kafka_topics.Wanted]:
+    kafka = settings.kafka
+    return kafka_topics.wanted(kafka, log=kafka.partitions, feed=kafka.feed_partitions,
+                               by_producer=kafka.feed_time == "producer")
+
+
+@_topics.command("create")
+def topics_create(settings: SettingsFile = None, json: AsJson = False) -> None:
+    """Make the topics that are missing, with the settings the system needs."""
+    chosen = load.settings(settings)
+    made = kafka_topics.create(chosen.kafka, _wanted(chosen), chosen.kafka.replication)
+    if json:
+        put({"created": made})
+    else:
+        typer.echo("\n".join(made) or "nothing to do")
+
+
+@_topics.command("check")
+def topics_check(settings: SettingsFile = None, json: AsJson = False) -> None:
+    """Say which topics are missing or not as the settings want them; exit 2 if any."""
+    chosen = load.settings(settings)
+    wrong = list(kafka_topics.problems(chosen.kafka, _wanted(chosen)))
+    if json:
+        put({"problems": wrong})
+    else:
+        typer.echo("\n".join(wrong) or "all topics are as wanted")
+    if wrong:
+        raise typer.Exit(2)
+
+
+def publish(
+    files: Annotated[list[str], typer.Argument(metavar="FILE…", help="NDJSON; .gz; - = stdin.")],
+    event_time: Annotated[bool, typer.Option("--event-time", help="Play history: each record gets "
+                                             "the time of its event.")] = False,
+    settings: SettingsFile = None,
+    progress: Annotated[bool, typer.Option("--progress", help="Show progress on stderr.")] = False,
+) -> None:
+    """Write events to the Kafka feeds, as a department's own system would."""
+    from streams.publish import publish as run
+
+    chosen = load.settings(settings)
+    for name in files:
+        if name != "-" and not Path(name).is_file():
+            raise Wrong(f"FILE {name}: there is no such file")
+    if event_time and chosen.kafka.feed_time != "producer":
+        raise Wrong("--event-time: needs kafka.feed_time = \"producer\" in the settings; with "
+                    "\"broker\" the broker gives each record the present time")
+    with shown(files, progress) as report:
+        put(run(chosen.kafka, files, event_time=event_time, progress=report))
+
+
+def intake(policy: PolicyFile = None, settings: SettingsFile = None,
+           keys: KeyFolder = Path("var"), metrics_port: MetricsPort = 0) -> None:
+    """Check the events of all feeds and write them to the log. Several may run: one works."""
+    from streams.intake_role import serve
+
+    serve(load.settings(settings), load.policy(policy), secret(keys), metrics_port)
+
+
+def worker(settings: SettingsFile = None, metrics_port: MetricsPort = 0) -> None:
+    """Fold partitions of the log. Run as many as there are cores, up to the partitions."""
+    from streams.worker import serve
+
+    serve(load.settings(settings), metrics_port)

@@ -1,0 +1,31 @@
+"""Opens the view on Redis: a client that waits for a Redis that is away, and loses nothing."""
+
+from __future__ import annotations
+
+import redis
+from redis.backoff import ExponentialBackoff
+from redis.retry import Retry
+
+from config.load import Settings
+from storage.redis_view import RedisView
+
+SOCKET_S = 30.0
+
+
+def client(settings: Settings, *, patient: bool = True) -> redis.Redis:
+    """A client of the view's Redis.
+
+    Parameters
+    ----------
+    patient
+        Try again for ever while it cannot be reached, instead of raising.
+    """
+    extra = {"ssl_ca_certs": settings.redis.ssl_ca} if settings.redis.ssl_ca else {}
+    retry = Retry(ExponentialBackoff(cap=2.0, base=0.05), -1 if patient else 1)
+    return redis.Redis.from_url(settings.redis.url, retry=retry, socket_timeout=SOCKET_S,
+                                socket_connect_timeout=5.0, health_check_interval=15, **extra)
+
+
+def view_of(settings: Settings) -> RedisView:
+    """The view, for whoever writes it."""
+    return RedisView(client(settings), settings.kafka.prefix)

@@ -1,0 +1,201 @@
+"""Reads the topics that departments write to, in bulk, and puts them into one order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import msgspec
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
+
+from storage.kafka_client import QUEUED_MAX_KB, Access, Topics, confluent
+from storage.kafka_log import ASK_S, again
+from storage.sqlite_store import StoreError
+from streams.merge import Merge
+
+HELD_MAX = 20_000
+"""Records of one feed that may wait for the others: then it is read no further for a while."""
+POLL_MAX = 5_000
+CHECKED = "xinfeng-checked"
+"""Header of records that our own intake has checked: complainants are hashed already."""
+
+
+class Feed(NamedTuple):
+    topic: str
+    partition: int
+
+
+class Raw(NamedTuple):
+    """One record of a feed."""
+
+    feed: Feed
+    offset: int
+    value: bytes
+    checked: bool
+
+
+class Feeds:
+    """All partitions of all feeds, read from where `done` came to last time.
+
+    Raises
+    ------
+    StoreError: a topic is missing.
+    """
+
+    def __init__(self, access: Access) -> None:
+        self._consumer = Consumer({
+            **confluent(access), "group.id": f"{access.prefix}.intake.feeds",
+            "enable.auto.commit": False, "auto.offset.reset": "earliest",
+            "queued.max.messages.kbytes": QUEUED_MAX_KB, "fetch.wait.max.ms": 20,
+            "allow.auto.create.topics": False, "fetch.error.backoff.ms": 100,
+        })
+        self.feeds = list(self._partitions(Topics.of(access.prefix)))
+        self._at = {feed: self._committed(feed) for feed in self.feeds}
+        """Next offset to read, by feed."""
+        self._end = dict.fromkeys(self.feeds, 0)
+        self._merge: Merge[Feed, Raw] = Merge(self.feeds)
+        self._paused: set[Feed] = set()
+        self.done = dict(self._at)
+        """Next offset that was not given out yet, by feed."""
+        self._consumer.assign([TopicPartition(f.topic, f.partition, at or OFFSET_BEGINNING)
+                               for f, at in self._at.items()])
+        self.look()
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def _partitions(self, topics: Topics) -> Iterator[Feed]:
+        for topic in topics.feeds:
+            while True:
+                try:
+                    found = self._consumer.list_topics(topic, timeout=ASK_S).topics[topic]
+                    break
+                except KafkaException as error:
+                    again(error.args[0])
+            if found.error is not None:
+                raise StoreError(f"Kafka topic {topic}: {found.error.str()}; "
+                                 "`xinfeng topics create` makes it")
+            for partition in sorted(found.partitions):
+                yield Feed(topic, partition)
+
+    def _committed(self, feed: Feed) -> int:
+        while True:
+            try:
+                held = self._consumer.committed([TopicPartition(*feed)], timeout=ASK_S)[0]
+            except KafkaException as error:
+                again(error.args[0])
+                continue
+            if not again(held.error):
+                return max(held.offset, 0)
+
+    # ------------------------------------------------------------------------------------- reading
+
+    def look(self) -> bool:
+        """Ask the broker how far each feed goes; whether all of it has been read."""
+        for feed in self.feeds:
+            try:
+                low, high = self._consumer.get_watermark_offsets(TopicPartition(*feed),
+                                                                 timeout=ASK_S)
+            except KafkaException as error:
+                again(error.args[0])
+                return False
+            self._end[feed] = max(self._end[feed], high)
+            # What retention removed before anybody read it cannot be waited for.
+            self._at[feed] = max(self._at[feed], low)
+        return self.lag() == 0
+
+    def lag(self) -> int:
+        """Records that are there and not yet read."""
+        return sum(max(end - self._at[feed], 0) for feed, end in self._end.items())
+
+    @property
+    def waiting(self) -> int:
+        """Records that were read and wait for other feeds."""
+        return self._merge.waiting
+
+    @property
+    def clock_ms(self) -> int:
+        """Up to here all feeds are known."""
+        return self._merge.clock_ms
+
+    def read(self, now_ms: int, wait_s: float) -> Iterator[tuple[int, Raw]]:
+        """(time, record) of what can be let through, in order.
+
+        Parameters
+        ----------
+        now_ms
+            A feed that was read to its end is known up to this moment; 0 = only once every feed
+            was read to its end, and then without limit.
+        wait_s
+            How long to wait for a first record.
+        """
+        merge = self._merge
+        for message in self._consumer.consume(POLL_MAX, timeout=wait_s):
+            if not again(message.error()):
+                self._put(message)
+        caught_up = []
+        for feed in self.feeds:
+            end = self._consumer.get_watermark_offsets(TopicPartition(*feed), cached=True)
+            if end is not None:
+                self._end[feed] = max(self._end[feed], end[1])
+            if self._at[feed] >= self._end[feed]:
+                caught_up.append(feed)
+        if now_ms or len(caught_up) == len(self.feeds):
+            for feed in caught_up:
+                merge.quiet(feed, now_ms or merge.latest_ms)
+        for time_ms, raw in merge.ready():
+            self.done[raw.feed] = raw.offset + 1
+            yield time_ms, raw
+        self._balance()
+
+    def _put(self, message: Message) -> None:
+        feed = Feed(message.topic() or "", message.partition() or 0)
+        offset = message.offset() or 0
+        self._at[feed] = max(self._at[feed], offset + 1)
+        headers = dict(message.headers() or [])
+        value = bytes(message.value() or b"")
+        if "ce_specversion" in headers:
+            value = structured(headers, value)
+        self._merge.put(feed, message.timestamp()[1],
+                        Raw(feed, offset, value, CHECKED in headers))
+
+    def _balance(self) -> None:
+        """Stop reading feeds that run ahead, until the others have come after them."""
+        for feed in self.feeds:
+            held = self._merge.held(feed)
+            if held > HELD_MAX and feed not in self._paused:
+                self._paused.add(feed)
+                self._consumer.pause([TopicPartition(*feed)])
+            elif held < HELD_MAX // 2 and feed in self._paused:
+                self._paused.discard(feed)
+                self._consumer.resume([TopicPartition(*feed)])
+
+    def commit(self) -> None:
+        """Remember in Kafka what was given out: only after all that follows from it is durable."""
+        self._consumer.commit(offsets=[TopicPartition(f.topic, f.partition, at)
+                                       for f, at in self.done.items()], asynchronous=True)
+
+
+def structured(headers: dict[str, str | bytes | None], body: bytes) -> bytes:
+    """A CloudEvent in binary mode (attributes in `ce_` headers) as one in structured mode.
+
+    Bytes in msgpack data become base64 strings, which the decoder takes for bytes. A body that is
+    no msgpack is taken as JSON; if it is neither, the decoder says so.
+    """
+    event: dict[str, object] = {}
+    for name, value in headers.items():
+        if name.startswith("ce_"):
+            event[name[3:]] = value.decode("utf-8", "replace") if isinstance(
+                value, bytes) else value
+    kind = headers.get("content-type") or b""
+    if b"msgpack" in (kind.encode() if isinstance(kind, str) else kind):
+        try:
+            event["data"] = msgspec.msgpack.decode(body)
+        except (msgspec.MsgspecError, RecursionError, UnicodeError, ValueError):
+            event["data"] = "not msgpack"
+    else:
+        event["data"] = msgspec.Raw(body or b"null")
+    try:
+        return msgspec.json.encode(event)
+    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
+        return b'{"data": "not JSON"}'

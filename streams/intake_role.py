@@ -1,0 +1,97 @@
+"""`xinfeng intake`: of all processes started so, the one that Faust makes leader does the work."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+
+import faust
+from prometheus_client import Counter, Gauge, start_http_server
+
+from config.load import Settings
+from models.policy import Policy
+from streams import faust_app
+from streams.connect import view_of
+from streams.sequencer import Sequencer
+
+_LOG = logging.getLogger("xinfeng.intake")
+LOOK_S = 0.5
+"""How often leadership is looked at."""
+
+EVENTS = Counter("xinfeng_intake_events", "Events [count] checked and written to the log.")
+REJECTED = Counter("xinfeng_intake_rejected", "Events [count] refused by intake.")
+LAG = Gauge("xinfeng_intake_lag_records", "Records [count] of the feeds not yet taken.")
+CLOCK = Gauge("xinfeng_intake_clock_seconds",
+              "Time [s since 1970] up to which all feeds were read.")
+LEADS = Gauge("xinfeng_intake_leads", "1 in the process that does the work, 0 in those in wait.")
+
+
+class _Lead:
+    """The thread that does the work while this process leads."""
+
+    def __init__(self, settings: Settings, policy: Policy, secret: bytes) -> None:
+        self._settings, self._policy, self._secret = settings, policy, secret
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sequencer", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            sequencer = Sequencer(self._settings, self._policy, self._secret,
+                                  view_of(self._settings))
+            seen = [0, 0]
+
+            def stopped() -> bool:
+                EVENTS.inc(sequencer.events - seen[0])
+                REJECTED.inc(sequencer.rejected - seen[1])
+                seen[:] = sequencer.events, sequencer.rejected
+                LAG.set(sequencer.lag())
+                CLOCK.set(sequencer.clock_ms / 1000)
+                return self._stop.is_set()
+
+            sequencer.run(stopped)
+            sequencer.close()
+        except BaseException as error:
+            _LOG.critical('msg="the process ends" error=%r', error, exc_info=error)
+            os._exit(1)
+
+    def end(self) -> None:
+        """Write what was read, and stop."""
+        self._stop.set()
+        self._thread.join(30)
+
+
+def serve(settings: Settings, policy: Policy, secret: bytes, metrics_port: int) -> None:
+    """Run an intake until SIGINT or SIGTERM; leaves the process."""
+    faust_app.quieten()
+    made = faust_app.app(settings.kafka, "intake", leader=True)
+    if metrics_port:
+        start_http_server(metrics_port, "127.0.0.1")
+
+    @made.service
+    class Leading(faust.Service):
+        """Follows the leadership that Faust's assignor hands out."""
+
+        held: _Lead | None = None
+
+        @faust.Service.task
+        async def follow(self) -> None:
+            while not self.should_stop:
+                leads = made.is_leader()
+                LEADS.set(leads)
+                if leads and self.held is None:
+                    _LOG.info("msg=leading")
+                    self.held = _Lead(settings, policy, secret)
+                elif not leads and self.held is not None:
+                    _LOG.info("msg=following")
+                    held, self.held = self.held, None
+                    await asyncio.to_thread(held.end)
+                await self.sleep(LOOK_S)
+
+        async def on_stop(self) -> None:
+            if self.held is not None:
+                await asyncio.to_thread(self.held.end)
+
+    faust_app.run(made)

@@ -1,0 +1,253 @@
+"""Keeps one partition: folds its log, and says what follows, to the out topics and to the view.
+
+Nothing here rests on an acknowledgement. The log says what happened; three marks say how far it was
+taken: `applied` (folded into the state), `emitted` (said on the out topics), and the mark of the
+view itself. After a crash the state is folded again from a checkpoint or from the start, and only
+what lies beyond a mark is said again. All three count the offset that comes next.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+from models import events as e
+from storage.checkpoint_files import Checkpoints, Damaged
+from storage.effects import Rejected
+from storage.kafka_client import Topics
+from storage.kafka_log import Record
+from storage.sqlite_store import StoreError
+from storage.view import Change, MarkMismatch, Placed
+from streams import checkpoint, codec, rows
+from streams.outgoing import Message, Outgoing
+from streams.pipeline import Shard
+
+_LOG = logging.getLogger("xinfeng.worker")
+SAY_S = 5.0
+"""How often a long refill says where it is."""
+
+
+class Log(Protocol):
+    """Where envelopes are read from (`storage.kafka_log`)."""
+
+    def end(self, partition: int) -> int: ...
+    def read(self, partition: int, start: int, stop: int) -> Iterator[Record]: ...
+
+
+class View(Protocol):
+    """Where the state is shown (`storage.redis_view`)."""
+
+    def mark(self, partition: int) -> int: ...
+    def apply(self, change: Change) -> None: ...
+
+
+class Outbox(Protocol):
+    """Where effects are said (`storage.kafka_client`), and how far they were."""
+
+    def emitted(self, partition: int) -> int: ...
+    def send(self, messages: Iterator[Message]) -> None:
+        """Durable when this returns."""
+    def note(self, partition: int, emitted: int) -> None: ...
+
+
+class Poison(Exception):
+    """An envelope that cannot be folded: the shard stops there, nothing is skipped."""
+
+
+class Keeper:
+    """Owner of one partition. One thread at a time; every method may block.
+
+    Parameters
+    ----------
+    partition, partitions
+        Which of how many: a log with another number of partitions is refused.
+    examples
+        Whether to say what a learner may learn from.
+    flush_max_events
+        Events whose effects are held back to be written together, at most.
+    """
+
+    def __init__(self, partition: int, partitions: int, *, log: Log, view: View, outbox: Outbox,
+                 checkpoints: Checkpoints, topics: Topics, flush_max_events: int = 4_000) -> None:
+        self.partition = partition
+        self.partitions = partitions
+        self.shard = Shard()
+        self.applied = self.emitted = self.shown = 0
+        self.checkpointed = -1
+        self.flush_max_events = flush_max_events
+        self.reopened = 0
+        self._log, self._view, self._outbox, self._checkpoints = log, view, outbox, checkpoints
+        self._outgoing = Outgoing(topics, partition, self._name_of)
+        self._held: list[Placed] = []
+        self._touched: set[str] = set()
+        self._events = 0
+        self._sources = self._cards = 0
+        """How many of them the view knows."""
+        self._stopping = threading.Event()
+
+    # ------------------------------------------------------------------------------------ opening
+
+    def open(self) -> None:
+        """Load the newest checkpoint that the view is not behind of, and refill up to the log's
+        end."""
+        started = time.monotonic()
+        self.shown = self._view.mark(self.partition)
+        self.emitted = max(self.emitted, self.shown, self._outbox.emitted(self.partition))
+        self.shard, self.applied = self._load()
+        self.checkpointed = self.applied
+        self._held, self._touched, self._events = [], set(), 0
+        self._sources, self._cards = len(self.shard.sources), self._card_count()
+        loaded = self.applied
+        self.catch_up()
+        _LOG.info("msg=opened partition=%d checkpoint=%d applied=%d subjects=%d seconds=%.1f",
+                  self.partition, loaded, self.applied, len(self.shard.subjects),
+                  time.monotonic() - started)
+
+    def _load(self) -> tuple[Shard, int]:
+        for offset in reversed(self._checkpoints.offsets()):
+            if offset > self.shown:
+                continue
+            try:
+                return checkpoint.load(self._checkpoints.load(offset)), offset
+            except Damaged as error:
+                _LOG.warning('msg="checkpoint passed over" partition=%d error="%s"',
+                             self.partition, error)
+                self._checkpoints.remove(offset)
+        return Shard(), 0
+
+    def stop(self) -> None:
+        """Let go of whatever is waited for; from any thread."""
+        self._stopping.set()
+
+    def close(self) -> None:
+        """Write a checkpoint for whoever keeps the partition next."""
+        if not self._stopping.is_set():
+            self.flush()
+            self.checkpoint()
+
+    # ------------------------------------------------------------------------------------- taking
+
+    def catch_up(self) -> None:
+        """Fold whatever the log has, and say what follows."""
+        self._refill(self._log.end(self.partition))
+        self.flush()
+
+    def take(self, records: Sequence[Record]) -> None:
+        """Fold envelopes as they were delivered: what was folded is skipped, a gap is refilled from
+        the log."""
+        for record in records:
+            if record.offset > self.applied:
+                self._refill(record.offset)
+            # A refill may have come further than it was sent.
+            if record.offset == self.applied:
+                self._fold(record)
+        self.flush()
+
+    def _refill(self, stop: int) -> None:
+        said, reopened = time.monotonic(), self.reopened
+        for record in self._log.read(self.partition, self.applied, stop):
+            self._fold(record)
+            if self.reopened != reopened:
+                return  # All of the log was folded meanwhile.
+            if time.monotonic() - said > SAY_S:
+                said = time.monotonic()
+                _LOG.info("msg=refilling partition=%d applied=%d of=%d", self.partition,
+                          self.applied, stop)
+            if self._stopping.is_set():
+                return
+
+    def _fold(self, record: Record) -> None:
+        if record.partitions != self.partitions:
+            raise StoreError(
+                f"log partition {self.partition}: was written with {record.partitions} partitions, "
+                f"the topic has {self.partitions}; a log keeps its number of partitions")
+        try:
+            entries = codec.decode_envelope(record.value)
+            effects = self.shard.step(entries)
+        except Exception as error:
+            raise Poison(f"log partition {self.partition}, offset {record.offset}: cannot be "
+                         f"folded: {error!r}; the shard stops here, nothing is skipped") from error
+        self.applied = record.offset + 1
+        if self.applied > self.shown:
+            for n, effect in enumerate(effects):
+                raw = b""
+                if isinstance(effect, Rejected) and effect.position >= 0:
+                    raw = codec.as_json(entries[effect.position].event)
+                self._held.append(Placed(record.offset, n, effect, raw))
+                self._touched.add(getattr(effect, "subject", ""))
+            self._touched.update(x.event.subject for x in entries
+                                 if not isinstance(x.event, e.Tick | e.PolicyChanged))
+            self._events += len(entries)
+            if self._events >= self.flush_max_events:
+                self.flush()
+        else:
+            self._sources, self._cards = len(self.shard.sources), self._card_count()
+
+    # ------------------------------------------------------------------------------------- saying
+
+    def flush(self) -> None:
+        """Say what follows from the envelopes folded since: first on the topics, then in the view.
+        """
+        timeline = self.shard.timeline
+        if self.applied <= self.shown or timeline is None:
+            return
+        new = [x for x in self._held if x.offset >= self.emitted]
+        if new:
+            self._outbox.send(self._outgoing.messages(
+                new, rows.catalogue(timeline.last.policy), timeline.last.offset_ms))
+        if self.applied > self.emitted:
+            self.emitted = self.applied
+            self._outbox.note(self.partition, self.emitted)
+        change = self._change()
+        try:
+            self._view.apply(change)
+        except MarkMismatch as error:
+            # It may have been taken although the answer was lost.
+            if error.mark != change.upto:
+                self._reopen(error.mark)
+                return
+        self.shown = self.applied
+        self._sources, self._cards = len(self.shard.sources), self._card_count()
+        self._held, self._touched, self._events = [], set(), 0
+
+    def _change(self) -> Change:
+        shard = self.shard
+        assert shard.timeline is not None
+        cards = None
+        if self._card_count() != self._cards or self._cards == 0:
+            cards = [(c.since_day, c.document, c.weights) for c in shard.timeline.cards]
+        states = {key: checkpoint.pack(shard.subjects[key]) for key in self._touched
+                  if key in shard.subjects}
+        counts = {name: getattr(shard.counts, name) for name in shard.counts.__slots__}
+        return Change(self.partition, self.partitions, self.shown, self.applied, shard.clock_ms,
+                      {**counts, "subjects": len(shard.subjects)}, cards,
+                      list(shard.sources)[self._sources:], self._held, states)
+
+    def _reopen(self, mark: int) -> None:
+        """The view lost something, or somebody else wrote to it: begin again from where it stands.
+        """
+        _LOG.warning('msg="the view stands elsewhere, folding again" partition=%d view=%d '
+                     "expected=%d", self.partition, mark, self.shown)
+        self.reopened += 1
+        self.open()
+
+    def checkpoint(self) -> None:
+        """Write the state, if it changed since the last time and all of it was said."""
+        if self.applied != self.checkpointed and self.applied == self.shown:
+            self._checkpoints.save(self.applied, checkpoint.dump(self.shard))
+            self.checkpointed = self.applied
+
+    def _card_count(self) -> int:
+        return len(self.shard.timeline.cards) if self.shard.timeline is not None else 0
+
+    def _name_of(self, key: str) -> str:
+        subject = self.shard.subjects.get(key)
+        profile = subject.registration() if subject is not None else None
+        return profile.name if profile is not None else ""
+
+
+Make = Callable[[int], Keeper]
+"""Makes the keeper of a partition."""

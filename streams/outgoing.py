@@ -1,0 +1,122 @@
+"""Effects as records of the out topics (contract section 5): CloudEvents in JSON. Pure.
+
+The `id` of each is its place in the log, `<partition>-<offset>-<place>`: a worker that has to say
+something again says it under the same id, and a reader drops what it has seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+
+from alerts.message import Catalogue
+from storage.effects import (
+    AlertChanged,
+    Answered,
+    Example,
+    OpenAlerts,
+    Rejected,
+    ReviewChanged,
+    Signal,
+    SubjectChanged,
+)
+from storage.kafka_client import Topics
+from storage.view import Placed
+from streams import rows
+from streams.show import iso_day, iso_ms
+
+SOURCE = "urn:xinfeng:log"
+_ENCODE = msgspec.json.Encoder().encode
+
+
+class Message(NamedTuple):
+    topic: str
+    key: bytes
+    value: bytes
+
+
+class Outgoing:
+    """Says effects in the words of the contract.
+
+    Parameters
+    ----------
+    name_of
+        Name of a subject, "" when it has none.
+    """
+
+    def __init__(self, topics: Topics, partition: int, name_of: Callable[[str], str]) -> None:
+        self.topics = topics
+        self.partition = partition
+        self._name_of = name_of
+
+    def messages(self, effects: Iterable[Placed], items: Catalogue,
+                 offset_ms: int) -> Iterator[Message]:
+        """Records for effects, in their order.
+
+        Parameters
+        ----------
+        items
+            Names of items and departments.
+        offset_ms
+            What civil days are off UTC.
+        """
+        topics = self.topics
+        for offset, place, effect, raw in effects:
+            id = f"{self.partition}-{offset}-{place}"
+            match effect:
+                case AlertChanged():
+                    name = self._name_of(effect.subject)
+                    data = rows.alert_row(effect, place, name, items, offset_ms)
+                    del data["seq"]
+                    yield _event(topics.alerts, effect.id, id, "xinfeng.alert.changed",
+                                 effect.subject, effect.updated_ms, data)
+                case ReviewChanged():
+                    data = rows.review_row(effect, self._name_of(effect.subject), {})
+                    yield _event(topics.reviews, effect.id, id, "xinfeng.review.changed",
+                                 effect.subject, effect.updated_ms, data)
+                case Answered():
+                    yield _event(topics.reviews, effect.review, id, "xinfeng.review.answered", "",
+                                 effect.time_ms, {"review": effect.review,
+                                                  "department": effect.department,
+                                                  "at": iso_ms(effect.time_ms),
+                                                  "reason": effect.reason})
+                case SubjectChanged():
+                    yield _event(topics.assessments, effect.subject, id,
+                                 "xinfeng.assessment.changed", effect.subject, effect.recorded_ms,
+                                 _assessment(effect))
+                case Rejected():
+                    data = rows.reject_row(effect.recorded_ms, "log", effect.source, effect.id,
+                                           effect.type, effect.subject, effect.reason, raw)
+                    yield _event(topics.rejects, effect.subject, id, "xinfeng.event.rejected",
+                                 effect.subject, effect.recorded_ms, data)
+                case Signal():
+                    yield _event(topics.signals, f"{effect.district}|{effect.item}", id,
+                                 "xinfeng.signal", effect.subject, effect.recorded_ms,
+                                 msgspec.to_builtins(effect))
+                case Example():
+                    yield _event(topics.examples, effect.item, id, "xinfeng.example",
+                                 effect.subject, effect.recorded_ms, msgspec.to_builtins(effect))
+                case OpenAlerts():
+                    pass  # A count for lists: whoever reads alerts can count them.
+
+
+def _assessment(effect: SubjectChanged) -> dict[str, Any]:
+    return {
+        "subject": effect.subject, "name": effect.name, "kind": effect.kind,
+        "district": effect.district, "industry": effect.industry, "size": effect.size,
+        "public_grade": effect.public_grade, "lowest_grade": effect.lowest_grade,
+        "gap": effect.gap, "open_alerts": effect.open_alerts,
+        "changes": [{**c, "since": iso_day(c["since"])} for c in effect.changes],
+        "recorded_at": iso_ms(effect.recorded_ms),
+    }
+
+
+def _event(topic: str, key: str, id: str, type_: str, subject: str, time_ms: int,
+           data: dict[str, Any]) -> Message:
+    made = {"specversion": "1.0", "id": id, "source": SOURCE, "type": type_,
+            "time": iso_ms(time_ms), "datacontenttype": "application/json", "data": data}
+    if subject:
+        made["subject"] = subject
+    return Message(topic, key.encode(), _ENCODE(made))

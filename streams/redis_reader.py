@@ -1,0 +1,225 @@
+"""Read queries on the view in Redis, as the rows the outside sees (`streams.view.View`)."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from storage import redis_keys as keys
+from storage.effects import AlertChanged, ReviewChanged
+from storage.redis_keys import Group
+from storage.rows import SubjectRow
+from streams import rows
+from streams.facts import variants_of
+from streams.redis_state import CHUNK, RedisState
+from streams.rows import Row
+from streams.view import GRADES, count_open
+
+_ALERT = msgspec.msgpack.Decoder(AlertChanged).decode
+_REVIEW = msgspec.msgpack.Decoder(ReviewChanged).decode
+
+
+class RedisReader(RedisState):
+    """Queries of the view under one prefix, from any thread."""
+
+    # ------------------------------------------------------------------------------------ alerts
+
+    def alerts(self, *, rule: str | None = None, state: str | None = None,
+               level: str | None = None, subject: str | None = None, limit: int = 50,
+               before: str | None = None) -> list[Row]:
+        """Alerts, the newest opening first; `before` = the last `id` of the page before."""
+        below = "+inf"
+        if before is not None:
+            opened = self.client.zscore(f"{self.keys.alerts}:opened", before)
+            if opened is None:
+                return []
+            below = f"({opened:.0f}"
+        given = (rule, level, state)
+        if subject is not None:
+            # A subject has few: all are looked at.
+            ids = self._alerts_of(subject, below)
+        elif given == (None, None, None):
+            ids = self._newest_of([f"{self.keys.alerts}:opened"], below, limit)
+        else:
+            wanted = {n: value for n, value in enumerate(given) if value is not None}
+            ids = self._newest_of([f"{self.keys.alerts}:in:{group.name.decode()}" for group
+                                   in self._groups(self.keys.alerts, wanted)], below, limit)
+        told = [(_ALERT(body), seq) for seq, body in
+                (keys.alert(x) for x in self._hmget(self.keys.alerts, ids) if x is not None)]
+        if subject is not None:
+            told = [(x, seq) for x, seq in told if all(
+                want in (None, is_) for want, is_ in zip(given, (x.rule, x.level, x.state),
+                                                         strict=True))]
+        return self._alert_rows(told[:limit])
+
+    def _alerts_of(self, subject: str, below: str) -> list[bytes]:
+        """Ids of all alerts of a subject below a bound, the newest opening first."""
+        ids = (self.client.hget(f"{self.keys.alerts}:of", subject) or b"").split()
+        scores = self.client.zmscore(f"{self.keys.alerts}:opened", ids) if ids else []
+        bound = float(below.removeprefix("("))
+        found = [(score, id) for score, id in zip(scores, ids, strict=True)
+                 if score is not None and score < bound]
+        return [id for _, id in sorted(found, reverse=True)]
+
+    def _newest_of(self, names: Sequence[str], below: str, limit: int) -> list[bytes]:
+        """Members of some sets below a bound, the highest score first."""
+        with self.client.pipeline(transaction=False) as tx:
+            for name in names:
+                tx.zrange(name, below, "-inf", desc=True, byscore=True, withscores=True, offset=0,
+                          num=limit)
+            found = tx.execute()
+        merged = heapq.nlargest(limit, (x for part in found for x in part), key=lambda x: x[1])
+        return [id for id, _ in merged]
+
+    def _groups(self, kind: str, wanted: dict[int, str]) -> list[Group]:
+        return keys.groups(self.client.hgetall(f"{kind}:groups"), wanted)
+
+    def _hmget(self, name: str, fields: Sequence[str | bytes]) -> list[bytes | None]:
+        out: list[bytes | None] = []
+        for start in range(0, len(fields), CHUNK):
+            out += self.client.hmget(name, fields[start : start + CHUNK])
+        return out
+
+    def alert(self, alert_id: str) -> Row | None:
+        held = self.client.hget(self.keys.alerts, alert_id)
+        if held is None:
+            return None
+        seq, body = keys.alert(held)
+        return self._alert_rows([(_ALERT(body), seq)])[0]
+
+    def changes(self, after_seq: int, limit: int) -> list[Row]:
+        """Transitions with `seq` above `after_seq`, oldest first."""
+        found = self.client.xrange(self.keys.transitions, f"({after_seq}-0", "+", count=limit)
+        return self._alert_rows([(_ALERT(fields[b""]), int(id.partition(b"-")[0]))
+                                 for id, fields in found])
+
+    def last_seq(self) -> int:
+        return int(self.client.get(self.keys.seq) or 0)
+
+    def _alert_rows(self, told: Sequence[tuple[AlertChanged, int]]) -> list[Row]:
+        """Rows of (alert, seq)."""
+        timeline = self.timeline() if told else None
+        if timeline is None:
+            return []
+        card = timeline.last
+        items = rows.catalogue(card.policy)
+        names = self._names([x.subject for x, _ in told])
+        shard = self.records_of({x.subject for x, _ in told})
+        return [rows.alert_row(
+            x, seq, names[x.subject], items, card.offset_ms,
+            variants_of(shard, x.subject, [(e.source, e.id) for e in x.evidence]))
+            for x, seq in told]
+
+    # ----------------------------------------------------------------------------------- reviews
+
+    def reviews(self, *, state: str | None = None, limit: int = 50,
+                before: str | None = None) -> list[Row]:
+        """Reviews, the newest opening first; `before` = the last `id` of the page before."""
+        name, start = self.keys.reviews_in(state or "all"), 0
+        if before is not None:
+            rank = self.client.zrank(name, before)
+            if rank is None:
+                return []
+            start = rank + 1
+        return self._reviews(self.client.zrange(name, start, start + limit - 1))
+
+    def review(self, review_id: str) -> Row | None:
+        return next(iter(self._reviews([review_id])), None)
+
+    def _reviews(self, ids: Sequence[str | bytes]) -> list[Row]:
+        effects = [_REVIEW(x) for x in self._hmget(self.keys.reviews, ids) if x is not None]
+        names = self._names(x.subject for x in effects)
+        asked = [(x.id, a["department"], a["time_ms"]) for x in effects for a in x.answers]
+        texts = self._hmget(self.keys.answers, [keys.answer(*a) for a in asked])
+        reasons: dict[str, dict[tuple[str, int], str]] = {}
+        for (review, department, time_ms), text in zip(asked, texts, strict=True):
+            if text is not None:
+                reasons.setdefault(review, {})[department, time_ms] = text.decode()
+        return [rows.review_row(x, names[x.subject], reasons.get(x.id, {})) for x in effects]
+
+    # ---------------------------------------------------------------------------------- subjects
+
+    def subjects(self, *, q: str = "", district: str = "", grade: str = "", kind: str = "",
+                 limit: int = 50, after: str = "") -> list[Row]:
+        """Subjects in code order; `after` = the last `subject` of the page before.
+
+        With `q` all subjects of the district, grade and kind are looked through until the page is
+        full: about 4 µs each.
+        """
+        wanted = {n: value for n, value in enumerate((district, grade, kind)) if value}
+        names = [f"{self.keys.subjects}:all"]
+        if wanted:
+            names = [f"{self.keys.subjects}:in:{group.name.decode()}"
+                     for group in self._groups(self.keys.subjects, wanted)]
+        found: list[Row] = []
+        for codes in self._codes(names, after.encode(), CHUNK if q else limit):
+            for code, held in zip(codes, self._hmget(self.keys.subjects, codes), strict=True):
+                if held is not None and (not q or _has(q, code, held)):
+                    found.append(_row(code.decode(), held)._asdict())
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    def _codes(self, names: Sequence[str], after: bytes, most: int) -> Iterator[list[bytes]]:
+        """Members of some sets after a code, in order, so many at a time."""
+        while names:
+            with self.client.pipeline(transaction=False) as tx:
+                for name in names:
+                    tx.zrange(name, b"(" + after if after else "-", "+", bylex=True, offset=0,
+                              num=most)
+                found = tx.execute()
+            # A subject may have changed its group between two questions.
+            codes = heapq.nsmallest(most, {code for part in found for code in part})
+            if codes:
+                yield codes
+            if len(codes) < most:
+                return
+            after = codes[-1]
+
+    def _names(self, subjects: Iterable[str]) -> dict[str, str]:
+        wanted = list(dict.fromkeys(subjects))
+        held = self._hmget(self.keys.subjects, wanted)
+        return {key: _row(key, x).name if x is not None else ""
+                for key, x in zip(wanted, held, strict=True)}
+
+    def rejects(self, *, limit: int = 50) -> list[Row]:
+        """Dead letters, newest first; -1 = all that are kept."""
+        held = self.client.lrange(self.keys.rejects, 0, limit - 1 if limit >= 0 else -1)
+        return [rows.reject_row(*keys.DEAD(x.partition(b"\n")[2])) for x in held]
+
+    # ----------------------------------------------------------------------------------- numbers
+
+    def open_alerts(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Open alerts by level and by rule."""
+        return count_open([(rule, level, state, count) for (rule, level, state), _, count
+                           in self._groups(self.keys.alerts, {})])
+
+    def grades(self) -> dict[str, int]:
+        """Subjects by public grade."""
+        out = dict.fromkeys(GRADES, 0)
+        for (_, grade, _), _, count in self._groups(self.keys.subjects, {}):
+            out[grade] += count
+        return out
+
+    def reviews_open(self) -> int:
+        return int(self.client.zcard(self.keys.reviews_in("open")))
+
+    def rejected(self) -> int:
+        """Dead letters ever written."""
+        return int(self.client.get(f"{self.keys.rejects}:count") or 0)
+
+
+def _row(code: str, held: bytes) -> SubjectRow:
+    open_alerts, row = keys.subject(held)
+    return SubjectRow(code, *keys.ROW(row), open_alerts)
+
+
+def _has(q: str, code: bytes, held: bytes) -> bool:
+    """Whether code or name have the text; ASCII letters count as equal in both cases."""
+    text = q.encode().lower()
+    if text in code.lower():
+        return True
+    # First on the packed row: few need unpacking.
+    return text in held.lower() and text in _row("", held).name.encode().lower()

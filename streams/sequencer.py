@@ -1,0 +1,223 @@
+"""The intake of a cluster: one process that puts all feeds into one order, checks every event, and
+writes envelopes to the log. It is the only writer of the log, and the clock of the city.
+
+Time comes from the feeds themselves: an event is recorded at the time the broker gave it, and time
+passes (ticks) only as far as every feed has been read. So an intake that was away for an hour reads
+on as if it had been there, and nobody is warned of what was settled in that hour.
+
+One process is enough: it is measured at several times what a worker folds. Others stand by.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
+
+from config.load import Settings
+from models import events as e
+from models.policy import Policy, decode, digest, encode
+from models.scorecard import Card
+from storage import kafka_log
+from storage.kafka_client import Access, Outgoing, Topics, confluent
+from storage.kafka_log import ASK_S, KafkaLog, again
+from storage.sqlite_store import Dead, StoreError
+from streams import rows
+from streams.codec import InvalidEvent
+from streams.envelopes import Envelopes
+from streams.feeds import Feeds, Raw
+from streams.intake import Intake
+from streams.options import wall_ms
+from streams.show import iso_ms
+
+_LOG = logging.getLogger("xinfeng.intake")
+COMMIT_S = 1.0
+"""How often what was read is noted: what lies after it is read again after a crash."""
+HOUR_MS = 3_600_000
+DAY_MS = 86_400_000
+POLL_S = 0.02
+SOURCE = "urn:xinfeng:intake"
+
+
+class Rejects(Protocol):
+    """Where dead letters are shown (`storage.redis_view`)."""
+
+    def reject(self, id: str, dead: Dead) -> None: ...
+
+
+class Sequencer:
+    """
+    Parameters
+    ----------
+    policy
+        To be in force; enters the log if it is not there yet.
+    secret
+        Key of the complainants' hash: the same for every intake and console.
+    """
+
+    def __init__(self, settings: Settings, policy: Policy, secret: bytes,
+                 rejects: Rejects | None = None) -> None:
+        self._settings = settings
+        access: Access = settings.kafka
+        self._topics = Topics.of(access.prefix)
+        self._by_producer = settings.kafka.feed_time == "producer"
+        oldest = settings.intake.time_oldest.toordinal() - 719_163
+        self._intake = Intake(Card(policy, 0), secret, oldest * DAY_MS,
+                              settings.intake.time_ahead_max_s * 1000)
+        self._rejects = rejects
+        log = KafkaLog(access)
+        partitions = log.partitions()
+        log.close()
+        self._out = Outgoing(access)
+        self._envelopes = Envelopes(
+            partitions, lambda partition, body, subjects: kafka_log.write(
+                self._out, self._topics.log, partition, partitions, body, subjects),
+            max_events=settings.log.envelope_events, max_bytes=settings.log.envelope_max_bytes,
+            max_wait_s=settings.log.envelope_ms / 1000)
+        self._dead: list[tuple[str, Dead]] = []
+        self._feeds = Feeds(access)
+        self.events = self.rejected = 0
+        self.clock_ms = 0
+        self._ticked_ms = 0
+        self._tick_due = self._commit_due = 0.0
+        self._policy = encode(policy)
+
+    # -------------------------------------------------------------------------------------- running
+
+    def run(self, stop: Callable[[], bool]) -> None:
+        """Work until `stop` says so. What was read by then is written and noted.
+
+        Raises
+        ------
+        StoreError, KafkaException: something is wrong that time does not mend.
+        """
+        self._renew()
+        while not stop():
+            self.turn()
+        self.settle()
+
+    def turn(self) -> None:
+        """Read once, write what is ready; commit and tick when it is time to."""
+        now_ms = 0 if self._by_producer else wall_ms()
+        full = self._envelopes.max_wait_s
+        for time_ms, raw in self._feeds.read(now_ms, min(POLL_S, full)):
+            self._take(time_ms, raw)
+        now_s = time.monotonic()
+        self._envelopes.flush(now_s)
+        if not self._by_producer and now_s >= self._tick_due:
+            self._tick()
+            self._tick_due = now_s + min(self._settings.log.tick_s, 60)
+        if now_s >= self._commit_due:
+            self.settle()
+            self._commit_due = time.monotonic() + COMMIT_S
+
+    def _take(self, time_ms: int, raw: Raw) -> None:
+        if self._by_producer and time_ms // HOUR_MS > self._ticked_ms // HOUR_MS:
+            if self._ticked_ms:
+                self._envelopes.tick(time_ms // HOUR_MS * HOUR_MS, time.monotonic())
+            self._ticked_ms = time_ms
+        self.clock_ms = time_ms
+        try:
+            event, body, _ = self._intake.accept(raw.value, time_ms, hashed=raw.checked)
+        except InvalidEvent as error:
+            self.rejected += 1
+            origin = f"{raw.feed.topic}/{raw.feed.partition}/{raw.offset}"
+            self._dead.append((origin, Dead(time_ms, raw.feed.topic, error.reason,
+                                            self._intake.scrub(raw.value))))
+            return
+        self.events += 1
+        self._envelopes.put(time_ms, event, body, time.monotonic())
+
+    def _tick(self) -> None:
+        """Let time pass up to now, if all feeds were read to their ends by then."""
+        now_ms = wall_ms()
+        if self._feeds.look() and not self._feeds.waiting:
+            self.clock_ms = max(self.clock_ms, now_ms)
+            self._envelopes.tick(self.clock_ms, time.monotonic())
+
+    def settle(self) -> None:
+        """Make durable what was taken, then note how far the feeds were read."""
+        self._envelopes.flush()
+        for id, dead in self._dead:
+            data = rows.reject_row(dead.received_ms, dead.origin, "", "", "", "", dead.reason,
+                                   dead.raw)
+            event = {"specversion": "1.0", "id": id, "source": SOURCE,
+                     "type": "xinfeng.event.rejected", "time": iso_ms(dead.received_ms),
+                     "datacontenttype": "application/json", "data": data}
+            self._out.send(self._topics.rejects, msgspec.json.encode(event), key=id.encode())
+        self._out.flush()
+        if self._rejects is not None:
+            for id, dead in self._dead:
+                self._rejects.reject(id, dead)
+        self._dead.clear()
+        self._feeds.commit()
+
+    def lag(self) -> int:
+        """Records of the feeds that were not taken yet."""
+        return self._feeds.lag() + self._feeds.waiting
+
+    def close(self) -> None:
+        self._feeds.close()
+
+    # --------------------------------------------------------------------------------------- policy
+
+    def _renew(self) -> None:
+        """Put the policy into the log, unless the log ends with it.
+
+        Raises
+        ------
+        StoreError: it does not go on from the one before.
+        """
+        held = last_policy(self._settings.kafka)
+        if held == self._policy:
+            return
+        if held:
+            old = Card(decode(held), 0).item_ids
+            if self._intake.card.item_ids[:len(old)] != old:
+                raise StoreError("policy: the items catalogue may only grow at its end; "
+                                 f"the log knows {old[-1]} as its last item")
+        event = e.PolicyChanged(self._policy, digest(self._policy))
+        # From the day on which each shard stands: what still waits in the feeds comes after.
+        self._envelopes.policy(event, 0)
+        self._out.flush()
+        self._out.send(self._topics.policies, self._policy.encode(), key=b"policy")
+        self._out.flush()
+        _LOG.info("msg=policy hash=%s partitions=%d", event.hash, self._envelopes.partitions)
+
+
+def last_policy(access: Access) -> str:
+    """The policy document the log ends with; "" = there is none yet."""
+    topic = TopicPartition(Topics.of(access.prefix).policies, 0, OFFSET_BEGINNING)
+    consumer = Consumer({**confluent(access), "group.id": f"{access.prefix}.policies",
+                         "enable.auto.commit": False, "auto.offset.reset": "earliest"})
+    try:
+        while True:
+            try:
+                _, end = consumer.get_watermark_offsets(topic, timeout=ASK_S)
+                break
+            except KafkaException as error:
+                again(error.args[0])
+        held, at = "", 0
+        consumer.assign([topic])
+        while at < end:
+            message = consumer.poll(1.0)
+            if message is not None and not again(message.error()):
+                held = bytes(message.value() or b"").decode()
+                at = (message.offset() or 0) + 1
+        return held
+    finally:
+        consumer.close()
+
+
+def serve(make: Callable[[], Sequencer], stop: threading.Event) -> None:
+    """Run a sequencer until `stop`."""
+    sequencer = make()
+    try:
+        sequencer.run(stop.is_set)
+    finally:
+        sequencer.close()

@@ -1,0 +1,232 @@
+"""`xinfeng worker`: keeps the partitions that Faust assigns to it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections import deque
+from collections.abc import AsyncIterable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import faust
+from prometheus_client import Counter, Gauge, start_http_server
+
+from config.load import Settings
+from storage import kafka_log
+from storage.checkpoint_files import Checkpoints
+from storage.kafka_client import Topics
+from storage.kafka_log import KafkaLog, Record
+from storage.kafka_outbox import KafkaOutbox
+from streams import faust_app
+from streams.connect import view_of
+from streams.keeper import Keeper, Poison
+
+_LOG = logging.getLogger("xinfeng.worker")
+IDLE_S = 2.0
+"""After so long without an envelope a partition asks the log itself: Faust may have stopped
+delivering, and correctness must not rest on it."""
+THREADS_MAX = 64
+REMIND_S = 60.0
+
+
+class _Metrics:
+    """What Prometheus reads of a worker."""
+
+    def __init__(self) -> None:
+        part = ("partition",)
+        self.applied = Gauge("xinfeng_partition_applied_offset",
+                             "Next offset of the log to fold.", part)
+        self.lag = Gauge("xinfeng_partition_lag_envelopes",
+                         "Envelopes [count] of the log not folded yet, as of the last look.", part)
+        self.waiting = Gauge("xinfeng_partition_waiting_envelopes",
+                             "Envelopes [count] delivered and not folded: at queue_max the worker "
+                             "reads no further.", part)
+        self.subjects = Gauge("xinfeng_partition_subjects", "Subjects [count] kept.", part)
+        self.clock = Gauge("xinfeng_partition_clock_seconds",
+                           "The partition's clock [s since 1970].", part)
+        self.stopped = Gauge("xinfeng_partition_stopped",
+                             "1 where an envelope cannot be folded: somebody must look.", part)
+        self.reopened = Gauge("xinfeng_partition_reopened",
+                              "Times [count] a partition was folded again since its view stood "
+                              "elsewhere.", part)
+        self.events = Counter("xinfeng_worker_events", "Events [count] folded by this process.")
+        self.seconds = Counter("xinfeng_worker_seconds",
+                               "Time [s] spent folding and writing, over all partitions.")
+
+    def look(self, keeper: Keeper, waiting: int, end: int) -> None:
+        name = str(keeper.partition)
+        self.applied.labels(name).set(keeper.applied)
+        self.waiting.labels(name).set(waiting)
+        self.subjects.labels(name).set(len(keeper.shard.subjects))
+        self.clock.labels(name).set(keeper.shard.clock_ms / 1000)
+        self.reopened.labels(name).set(keeper.reopened)
+        self.lag.labels(name).set(max(end - keeper.applied, 0))
+
+
+class _Pump:
+    """One partition: what Faust delivered, and the thread that folds it."""
+
+    def __init__(self, keeper: Keeper, pool: ThreadPoolExecutor, settings: Settings,
+                 metrics: _Metrics) -> None:
+        self.keeper = keeper
+        self._pool = pool
+        self._settings = settings
+        self._metrics = metrics
+        self._waiting: deque[Record] = deque()
+        self._there = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._opened = False
+        self._paused = False
+        self._end = 0
+        self._task = asyncio.create_task(self._run())
+
+    async def offer(self, record: Record) -> None:
+        """Hand an envelope over; waits while too many wait already."""
+        self._end = record.offset + 1
+        if not self._opened:
+            return  # Opening reads the log to its end, and a gap is refilled.
+        while len(self._waiting) >= self._settings.worker.queue_max:
+            self._room.clear()
+            await self._room.wait()
+        self._waiting.append(record)
+        self._there.set()
+
+    def pause(self) -> None:
+        """Somebody else may get the partition: fold no further until it is said who."""
+        self._paused = True
+
+    def resume(self) -> None:
+        self._paused = False
+        self._there.set()
+
+    async def close(self) -> None:
+        """Let the partition go."""
+        self.keeper.stop()
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _call(self, work: Callable[..., None], *args: Any) -> None:
+        started, before = time.perf_counter(), self.keeper.shard.counts.accepted
+        loop = asyncio.get_running_loop()
+        # A thread cannot be cancelled: whoever closes waits until it is through.
+        await asyncio.shield(loop.run_in_executor(self._pool, work, *args))
+        self._metrics.seconds.inc(time.perf_counter() - started)
+        self._metrics.events.inc(max(self.keeper.shard.counts.accepted - before, 0))
+        self._metrics.look(self.keeper, len(self._waiting), self._end)
+
+    async def _run(self) -> None:
+        try:
+            await self._call(self.keeper.open)
+            self._opened = True
+            saved = time.monotonic()
+            while True:
+                try:
+                    async with asyncio.timeout(IDLE_S):
+                        await self._there.wait()
+                except TimeoutError:
+                    if not self._paused:
+                        await self._call(self.keeper.catch_up)
+                self._there.clear()
+                if self._paused:
+                    continue
+                records = list(self._waiting)
+                self._waiting.clear()
+                self._room.set()
+                if records:
+                    await self._call(self.keeper.take, records)
+                if time.monotonic() - saved > self._settings.worker.checkpoint_s:
+                    await self._call(self.keeper.checkpoint)
+                    saved = time.monotonic()
+        except asyncio.CancelledError:
+            raise
+        except Poison as error:
+            await self._stand_still(str(error))
+        except BaseException as error:
+            _LOG.critical('msg="the process ends" partition=%d error=%r', self.keeper.partition,
+                          error, exc_info=error)
+            os._exit(1)
+
+    async def _stand_still(self, why: str) -> None:
+        """The shard stops where it is; the others go on."""
+        self._metrics.stopped.labels(str(self.keeper.partition)).set(1)
+        self._opened = False
+        while True:
+            _LOG.critical('msg="partition stopped" error="%s"', why)
+            await asyncio.sleep(REMIND_S)
+
+
+class Worker:
+    """The pumps of the partitions this process has."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._topics = Topics.of(settings.kafka.prefix)
+        log = KafkaLog(settings.kafka)
+        self.partitions = log.partitions()
+        log.close()
+        self._outbox = KafkaOutbox(settings.kafka)
+        self._view = view_of(settings)
+        self._pool = ThreadPoolExecutor(THREADS_MAX, "keeper")
+        self._pumps: dict[int, _Pump] = {}
+        self._metrics = _Metrics()
+
+    def _keeper(self, partition: int) -> Keeper:
+        folder = Path(self._settings.worker.folder) / f"p{partition:04d}-of-{self.partitions:04d}"
+        return Keeper(
+            partition, self.partitions, log=KafkaLog(self._settings.kafka), view=self._view,
+            outbox=self._outbox, checkpoints=Checkpoints(folder), topics=self._topics,
+            flush_max_events=self._settings.worker.flush_max_events)
+
+    def revoked(self) -> None:
+        for pump in self._pumps.values():
+            pump.pause()
+
+    async def assigned(self, partitions: set[int]) -> None:
+        """Take over what is new, go on with what stayed, let the rest go."""
+        lost = [self._pumps.pop(p) for p in set(self._pumps) - partitions]
+        for pump in self._pumps.values():
+            pump.resume()
+        for partition in sorted(partitions - set(self._pumps)):
+            self._pumps[partition] = _Pump(self._keeper(partition), self._pool, self._settings,
+                                           self._metrics)
+        _LOG.info("msg=assigned partitions=%s", sorted(partitions))
+        await asyncio.gather(*(pump.close() for pump in lost))
+
+    async def fold(self, stream: AsyncIterable[Any]) -> None:
+        """Faust's agent over the log."""
+        async for event in stream.events():  # type: ignore[attr-defined]
+            message = event.message
+            pump = self._pumps.get(message.partition)
+            if pump is not None:
+                await pump.offer(kafka_log.record_of(message.offset, message.value,
+                                                     message.headers))
+
+
+def serve(settings: Settings, metrics_port: int) -> None:
+    """Run a worker until SIGINT or SIGTERM; leaves the process."""
+    faust_app.quieten()
+    made = faust_app.app(settings.kafka, "worker", leader=False)
+    worker = Worker(settings)
+    name = Topics.of(settings.kafka.prefix).log
+    if metrics_port:
+        start_http_server(metrics_port, "127.0.0.1")
+
+    @made.agent(made.topic(name), name="fold")
+    async def fold(stream: faust.StreamT[bytes]) -> None:
+        await worker.fold(stream)
+
+    @made.on_partitions_revoked.connect
+    async def revoked(*_: Any, **__: Any) -> None:
+        worker.revoked()
+
+    @made.on_partitions_assigned.connect
+    async def assigned(_: Any, *args: Any, **__: Any) -> None:
+        partitions = args[0]
+        await worker.assigned({tp.partition for tp in partitions if tp.topic == name})
+
+    faust_app.run(made)
