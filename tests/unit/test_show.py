@@ -191,6 +191,15 @@ def test_what_another_subject_had_sent_before_is_not_in_the_fold() -> None:
     agrees(runner)
 
 
+def test_what_names_a_later_event_does_not_wait_in_vain_in_the_fold() -> None:
+    """Dated months before the penalty it revokes, by mistake; the log had the penalty first."""
+    runner = Embedded(None, load.policy())
+    feed(runner, [given(1, "penalty.decided", "2026-05-05T08:00:00Z", PENALTY),
+                  given(2, "penalty.revoked", "2026-01-06T08:00:00Z", {"of": ref(1)})])
+    assert not shown(runner, SUBJECT)["repairable"]
+    agrees(runner)
+
+
 def test_readings_under_one_id_are_all_in_the_fold() -> None:
     def readings(value: float) -> bytes:
         at_ms = int(dt.datetime(2026, 1, 5, 8, tzinfo=dt.UTC).timestamp() * 1000)
