@@ -66,6 +66,7 @@ class Kafka(Strict, frozen=True):
     partitions: Annotated[int, Meta(ge=1, le=1_000)]
     feed_partitions: Annotated[int, Meta(ge=1, le=100)]
     feed_time: Literal["broker", "producer"]
+    session_s: Annotated[int, Meta(ge=6, le=300)]
     replication: Annotated[int, Meta(ge=1, le=10)]
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
     sasl_mechanism: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]

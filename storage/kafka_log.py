@@ -22,7 +22,7 @@ from storage.kafka_client import QUEUED_MAX_KB, Access, Outgoing, Topics, conflu
 from storage.sqlite_store import StoreError, subject_hash
 
 _PASSING = (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT,
-            KafkaError._RESOLVE, KafkaError.LEADER_NOT_AVAILABLE, KafkaError._MAX_POLL_EXCEEDED,
+            KafkaError._RESOLVE, KafkaError._UNKNOWN_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError._MAX_POLL_EXCEEDED,
             KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.COORDINATOR_NOT_AVAILABLE,
             KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.NOT_COORDINATOR,
             KafkaError.REQUEST_TIMED_OUT, KafkaError.NETWORK_EXCEPTION)

@@ -140,7 +140,8 @@ class RedisView:
     def apply(self, change: Change) -> None:
         """Write a change and move the mark, or do nothing.
 
-        Cost: two round trips; per subject about 1.5 µs here and 2 µs in the server (bench/view.py).
+        Cost: 1 ms; for each subject 1.5 µs here and in the server, for each effect 12 µs here and
+        15 µs there (bench/view.py).
 
         Raises
         ------
@@ -148,27 +149,33 @@ class RedisView:
         change was applied before: by somebody else, or by a call whose answer was lost.
         StoreError: the view was made from a log with another number of partitions.
         """
-        at = self.keys.part(change.partition)
         while True:
-            with self.client.pipeline() as tx:
-                tx.watch(at, self.keys.layout)
-                mark = int(tx.hget(at, "mark") or 0)
-                layout = tx.hgetall(self.keys.layout)
-                self._layout(layout, change.partitions)
-                if mark != change.after:
-                    raise MarkMismatch(mark)
-                tx.multi()
-                if not layout:
-                    tx.hset(self.keys.layout, mapping={
-                        "schema": keys.SCHEMA, "partitions": change.partitions})
-                self._write(tx, change)
-                try:
-                    tx.execute()
-                    return
-                except redis.WatchError:
-                    # Another writer was first, or made the layout: only then is there a second try.
-                    if (mark := self.mark(change.partition)) != change.after:
-                        raise MarkMismatch(mark) from None
+            try:
+                return self._apply(change)
+            except redis.WatchError:
+                # Another writer was first, or the connection broke, or somebody made the layout:
+                # unless the mark has moved, try again.
+                if (mark := self.mark(change.partition)) != change.after:
+                    raise MarkMismatch(mark) from None
+
+    def _apply(self, change: Change) -> None:
+        at = self.keys.part(change.partition)
+        with self.client.pipeline() as tx:
+            tx.watch(at, self.keys.layout)
+            mark, layout = int(tx.hget(at, "mark") or 0), tx.hgetall(self.keys.layout)
+            self._expect(mark, layout, change)
+            tx.multi()
+            if not layout:
+                tx.hset(self.keys.layout, mapping={
+                    "schema": keys.SCHEMA, "partitions": change.partitions})
+            self._write(tx, change)
+            tx.execute()
+
+    def _expect(self, mark: int, layout: dict[bytes, bytes], change: Change) -> None:
+        """Raise unless the view stands where the change begins."""
+        self._layout(layout, change.partitions)
+        if mark != change.after:
+            raise MarkMismatch(mark)
 
     def _layout(self, held: dict[bytes, bytes], partitions: int) -> None:
         if not held:

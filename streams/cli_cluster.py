@@ -16,6 +16,8 @@ from streams.progress import shown
 
 MetricsPort = Annotated[int, typer.Option("--metrics-port", min=0, max=65_535,
                                           help="Serve Prometheus metrics there; 0 = do not.")]
+MetricsHost = Annotated[str, typer.Option("--metrics-host", metavar="ADDRESS", help="Address to "
+                                          "serve them on; without a password.")]
 KeyFolder = Annotated[Path, typer.Option("--keys", metavar="DIR", help="Folder of pseudonym.key, "
                                          "unless XINFENG_PSEUDONYM_KEY gives the key.")]
 _topics = typer.Typer(help="Kafka topics: create, check.", no_args_is_help=True)
@@ -80,15 +82,17 @@ def publish(
 
 
 def intake(policy: PolicyFile = None, settings: SettingsFile = None,
-           keys: KeyFolder = Path("var"), metrics_port: MetricsPort = 0) -> None:
+           keys: KeyFolder = Path("var"), metrics_port: MetricsPort = 0,
+           metrics_host: MetricsHost = "127.0.0.1") -> None:
     """Check the events of all feeds and write them to the log. Several may run: one works."""
     from streams.intake_role import serve
 
-    serve(load.settings(settings), load.policy(policy), secret(keys), metrics_port)
+    serve(load.settings(settings), load.policy(policy), secret(keys), metrics_port, metrics_host)
 
 
-def worker(settings: SettingsFile = None, metrics_port: MetricsPort = 0) -> None:
+def worker(settings: SettingsFile = None, metrics_port: MetricsPort = 0,
+           metrics_host: MetricsHost = "127.0.0.1") -> None:
     """Fold partitions of the log. Run as many as there are cores, up to the partitions."""
     from streams.worker import serve
 
-    serve(load.settings(settings), metrics_port)
+    serve(load.settings(settings), metrics_port, metrics_host)

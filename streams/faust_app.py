@@ -35,7 +35,8 @@ def app(kafka: Kafka, role: str, *, leader: bool) -> faust.App:
         topic_allow_declare=False, topic_disable_leader=not leader,
         stream_buffer_maxsize=BUFFER_MAX, stream_wait_empty=False,
         consumer_auto_offset_reset="earliest", consumer_max_fetch_size=16_000_000,
-        broker_session_timeout=15.0, broker_heartbeat_interval=3.0, broker_request_timeout=30.0,
+        broker_session_timeout=float(kafka.session_s),
+        broker_heartbeat_interval=kafka.session_s / 5, broker_request_timeout=30.0,
         broker_max_poll_interval=3_600.0, broker_commit_livelock_soft_timeout=86_400.0,
         producer_acks=-1, datadir=None)
 

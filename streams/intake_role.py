@@ -63,12 +63,13 @@ class _Lead:
         self._thread.join(30)
 
 
-def serve(settings: Settings, policy: Policy, secret: bytes, metrics_port: int) -> None:
+def serve(settings: Settings, policy: Policy, secret: bytes, metrics_port: int,
+          metrics_host: str) -> None:
     """Run an intake until SIGINT or SIGTERM; leaves the process."""
     faust_app.quieten()
     made = faust_app.app(settings.kafka, "intake", leader=True)
     if metrics_port:
-        start_http_server(metrics_port, "127.0.0.1")
+        start_http_server(metrics_port, metrics_host)
 
     @made.service
     class Leading(faust.Service):

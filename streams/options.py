@@ -20,6 +20,8 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 Lang = Literal["zh", "en"]
 StoreDir = Annotated[Path, typer.Option("--store", metavar="DIR", help="Folder of the store.")]
+StoreAny = Annotated[str, typer.Option("--store", metavar="DIR|URL", help="Folder of the store, "
+                                       "or redis://HOST:PORT/DB of the view.")]
 StoreMaybe = Annotated[
     Path | None, typer.Option("--store", metavar="DIR", help="Folder of the store.")]
 PolicyFile = Annotated[
@@ -85,6 +87,17 @@ def existing(store: Path) -> Path:
     if not (store / "xinfeng.db").exists():
         raise StoreError(f"--store {store}: holds no xinfeng.db; start with process or run")
     return store
+
+
+def is_url(store: str) -> bool:
+    """Whether a store is named by the address of a Redis.
+
+    Examples
+    --------
+    >>> is_url("rediss://cache.example:6380/0"), is_url("var/store")
+    (True, False)
+    """
+    return store.startswith(("redis://", "rediss://", "unix://"))
 
 
 def wall_ms() -> int:

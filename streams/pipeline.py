@@ -40,6 +40,7 @@ from models.scorecard import UNGRADED, Card, Timeline
 from models.subject import Profile, Subject
 from storage.effects import (
     AlertChanged,
+    Answered,
     Effect,
     Evidence,
     OpenAlerts,
@@ -133,7 +134,7 @@ class Shard:
         identity, hashed = r.identity, xxhash.xxh3_64_intdigest
         keys = seal([0 if isinstance(x.event, _UNNAMED) else identity(x.event.source, x.event.id)
                      for x in envelope])
-        bodies = seal([hashed(x.body) for x in envelope])
+        bodies = seal([0 if isinstance(x.event, _UNNAMED) else hashed(x.body) for x in envelope])
         held = self.identities.get(keys).tolist()
         known = self._known
         n = -1
@@ -301,6 +302,9 @@ class Shard:
             self._register(subject, Profile.of(time_ms, key, event.data))
             return None
         self._append(subject, event, row, signal)
+        if isinstance(event, e.ReviewAnswered):
+            said = event.data
+            self._effects.append(Answered(said.review, said.department, time_ms, said.reason))
         if signal and subject.parked:
             self._bring_over(subject, key)
         self._judge(subject, event, row, target)

@@ -207,14 +207,14 @@ class Worker:
                                                      message.headers))
 
 
-def serve(settings: Settings, metrics_port: int) -> None:
+def serve(settings: Settings, metrics_port: int, metrics_host: str) -> None:
     """Run a worker until SIGINT or SIGTERM; leaves the process."""
     faust_app.quieten()
     made = faust_app.app(settings.kafka, "worker", leader=False)
     worker = Worker(settings)
     name = Topics.of(settings.kafka.prefix).log
     if metrics_port:
-        start_http_server(metrics_port, "127.0.0.1")
+        start_http_server(metrics_port, metrics_host)
 
     @made.agent(made.topic(name), name="fold")
     async def fold(stream: faust.StreamT[bytes]) -> None:

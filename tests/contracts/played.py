@@ -32,7 +32,7 @@ from streams.pipeline import Entry, Shard
 from streams.show import iso_ms
 from streams.simulate import city
 
-SUBJECTS, DAYS, SEED = 150, 200, 5
+SUBJECTS, DAYS, SEED = 500, 200, 5
 START = dt.date(2025, 9, 1)
 
 

@@ -1,0 +1,1 @@
+"""The same small fold in other frameworks: what `bench.cluster peers` compares with."""
