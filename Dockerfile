@@ -3,12 +3,11 @@ FROM python:3.11-slim AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /build
 COPY . .
-# Wheels only: no compiler is needed, here or below.
+# Wheels only, so that no compiler is needed; no pip in the environment, so that none is left there.
 RUN python -m pip wheel --quiet --no-deps --wheel-dir dist .
-RUN python -m venv /opt/xinfeng
-RUN /opt/xinfeng/bin/python -m pip install --quiet --only-binary :all: dist/xinfeng-*.whl
+RUN python -m venv --without-pip /opt/xinfeng
+RUN python -m pip --python /opt/xinfeng/bin/python install --quiet --only-binary :all: dist/*.whl
 RUN /opt/xinfeng/bin/xinfeng check-config
-RUN /opt/xinfeng/bin/python -m pip uninstall --quiet --yes pip setuptools
 
 FROM python:3.11-slim
 RUN python -m pip uninstall --quiet --yes --root-user-action=ignore pip setuptools wheel \

@@ -19,13 +19,15 @@ from confluent_kafka import (
 )
 
 from storage.kafka_client import QUEUED_MAX_KB, Access, Outgoing, Topics, confluent
+from storage.partition import partition_of
 from storage.sqlite_store import StoreError, subject_hash
 
 _PASSING = (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT,
-            KafkaError._RESOLVE, KafkaError._UNKNOWN_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError._MAX_POLL_EXCEEDED,
-            KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.COORDINATOR_NOT_AVAILABLE,
-            KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.NOT_COORDINATOR,
-            KafkaError.REQUEST_TIMED_OUT, KafkaError.NETWORK_EXCEPTION)
+            KafkaError._RESOLVE, KafkaError._UNKNOWN_PARTITION, KafkaError._MAX_POLL_EXCEEDED,
+            KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION,
+            KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+            KafkaError.NOT_COORDINATOR, KafkaError.REQUEST_TIMED_OUT,
+            KafkaError.NETWORK_EXCEPTION)
 """Errors that end when the broker is back."""
 ASK_S = 10.0
 """How long one question to the broker may take before it is asked again."""
@@ -112,6 +114,17 @@ class KafkaLog:
                 return low, high
             except KafkaException as error:
                 again(error.args[0])
+
+    def find(self, subject: str) -> Iterator[tuple[int, bytes, set[int]]]:
+        """(offset, envelope, positions) of the events of one subject and of those of none, in its
+        partition. Reads all of that partition's log."""
+        partition = partition_of(subject, self.partitions())
+        want = (subject_hash(subject), subject_hash(""))
+        for record in self.read(partition, 0, self.end(partition)):
+            array = np.frombuffer(record.subjects, "<u8")
+            at = np.flatnonzero((array == want[0]) | (array == want[1]))
+            if len(at):
+                yield record.offset, record.value, set(at.tolist())
 
     def read(self, partition: int, start: int, stop: int) -> Iterator[Record]:
         """Records with start <= offset < stop, in order, whole.

@@ -18,12 +18,13 @@ import msgspec
 import numpy as np
 import xxhash
 
-from storage.effects import Effect, Rejected
+from storage.effects import Effect, Reason, Rejected
 from storage.rows import rows_of
 from storage.view import Placed
 
 SCHEMA_VERSION = 2
 _PACK = msgspec.msgpack.Encoder().encode
+_REASON = msgspec.msgpack.Decoder(Reason).decode
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS log (
     offset INTEGER PRIMARY KEY, recorded_ms INTEGER NOT NULL, subjects BLOB NOT NULL,
@@ -227,6 +228,19 @@ class SqliteStore:
         """The offset a checkpoint has applied (0 = there is none), and its parts in order."""
         rows = self._db.cursor().execute("SELECT body FROM checkpoint ORDER BY part")
         return self.meta("checkpoint") or 0, (row[0] for row in rows)
+
+    def clock_ms(self) -> int:
+        """When the last envelope was recorded [epoch ms]; 0 = there is none."""
+        row = self._db.execute(
+            "SELECT recorded_ms FROM log ORDER BY offset DESC LIMIT 1").fetchone()
+        return row[0] if row else 0
+
+    def refusals(self, subject: str) -> Iterator[tuple[int, str, str, Reason]]:
+        """(when [epoch ms], source, id, why) of the subject's events that the step refused."""
+        for ms, source, id, reason in self._db.execute(
+                "SELECT received_ms, source, id, reason FROM rejects WHERE origin='log' AND "
+                "subject=? ORDER BY seq", (subject,)):
+            yield ms, source, id, _REASON(reason)
 
     def find(self, subject: str) -> Iterator[tuple[int, bytes, set[int]]]:
         """(offset, envelope, positions) of the events of one subject and of those of none.

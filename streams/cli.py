@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import json as json_
-import logging
 import os
 import sys
 import traceback
@@ -29,7 +28,7 @@ from config.load import ConfigError
 from models.policy import digest as policy_digest
 from models.policy import encode
 from storage.sqlite_store import StoreError
-from streams import batch, cli_cluster, cli_store, importer
+from streams import batch, cli_cluster, cli_store, importer, logs, supervise
 from streams.embedded import Embedded
 from streams.importer import Converted, MappingError, SheetError
 from streams.options import (
@@ -61,6 +60,10 @@ def run(
     store: StoreMaybe = None,
     policy: PolicyFile = None,
     settings: SettingsFile = None,
+    distributed: Annotated[bool, typer.Option("--distributed", help="All roles on Kafka and Redis, "
+                                              "as processes of their own.")] = False,
+    workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="With --distributed."
+                                         )] = 2,
 ) -> None:
     """The whole service in one process: feeds by HTTP and folder, console, metrics.
 
@@ -69,10 +72,14 @@ def run(
     # Here, since the web server takes half a second to load.
     from streams.run import serve
 
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr,
-                        format="%(asctime)s level=%(levelname)s logger=%(name)s %(message)s")
-    logging.getLogger("watchfiles").setLevel(logging.WARNING)
+    logs.to_stderr()
     chosen = load.settings(settings)
+    if distributed:
+        if demo or store is not None:
+            raise Wrong("--distributed: has its data in Kafka and Redis; leave --demo and --store "
+                        "out")
+        supervise.run(cli_cluster.site(settings, policy, workers, host, port))
+        return
     serve(chosen, choose_policy(store, policy), policy, store, host=host or chosen.http.host,
           port=chosen.http.port if port is None else port, with_demo=demo)
 

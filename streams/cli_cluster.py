@@ -1,18 +1,21 @@
-"""Commands of the distributed roles: topics, publish, intake, worker, view."""
+"""Commands of the distributed roles: topics, publish, intake, worker, console, view."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from config import load
 from config.load import Settings
-from storage import kafka_topics
 from storage.sqlite_store import secret
+from streams import logs
 from streams.options import AsJson, PolicyFile, SettingsFile, Wrong, put
 from streams.progress import shown
+
+if TYPE_CHECKING:
+    from storage.kafka_topics import Wanted
 
 MetricsPort = Annotated[int, typer.Option("--metrics-port", min=0, max=65_535,
                                           help="Serve Prometheus metrics there; 0 = do not.")]
@@ -21,16 +24,20 @@ MetricsHost = Annotated[str, typer.Option("--metrics-host", metavar="ADDRESS", h
 KeyFolder = Annotated[Path, typer.Option("--keys", metavar="DIR", help="Folder of pseudonym.key, "
                                          "unless XINFENG_PSEUDONYM_KEY gives the key.")]
 _topics = typer.Typer(help="Kafka topics: create, check.", no_args_is_help=True)
+_view = typer.Typer(help="The view in Redis: rebuild.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.add_typer(_topics, name="topics")
-    for command in (publish, intake, worker):
+    app.add_typer(_view, name="view")
+    for command in (publish, intake, worker, console):
         app.command()(command)
 
 
-def _wanted(settings: Settings) -> list[kafka_topics.Wanted]:
+def _wanted(settings: Settings) -> list[Wanted]:
+    from storage import kafka_topics  # Kafka's clients take a third of a second to load.
+
     kafka = settings.kafka
     return kafka_topics.wanted(kafka, log=kafka.partitions, feed=kafka.feed_partitions,
                                by_producer=kafka.feed_time == "producer")
@@ -39,6 +46,8 @@ def _wanted(settings: Settings) -> list[kafka_topics.Wanted]:
 @_topics.command("create")
 def topics_create(settings: SettingsFile = None, json: AsJson = False) -> None:
     """Make the topics that are missing, with the settings the system needs."""
+    from storage import kafka_topics
+
     chosen = load.settings(settings)
     made = kafka_topics.create(chosen.kafka, _wanted(chosen), chosen.kafka.replication)
     if json:
@@ -50,6 +59,8 @@ def topics_create(settings: SettingsFile = None, json: AsJson = False) -> None:
 @_topics.command("check")
 def topics_check(settings: SettingsFile = None, json: AsJson = False) -> None:
     """Say which topics are missing or not as the settings want them; exit 2 if any."""
+    from storage import kafka_topics
+
     chosen = load.settings(settings)
     wrong = list(kafka_topics.problems(chosen.kafka, _wanted(chosen)))
     if json:
@@ -96,3 +107,38 @@ def worker(settings: SettingsFile = None, metrics_port: MetricsPort = 0,
     from streams.worker import serve
 
     serve(load.settings(settings), metrics_port, metrics_host)
+
+
+def console(
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "",
+    port: Annotated[int | None, typer.Option("--port", min=0, max=65_535, help="0 = any.")] = None,
+    policy: PolicyFile = None, settings: SettingsFile = None, keys: KeyFolder = Path("var"),
+) -> None:
+    """The console and the HTTP API over the cluster."""
+    from streams.console_role import serve
+
+    logs.to_stderr()
+    chosen = load.settings(settings)
+    serve(chosen, load.policy(policy), policy, secret(keys), host=host or chosen.http.host,
+          port=chosen.http.port if port is None else port)
+
+
+@_view.command("rebuild")
+def view_rebuild(settings: SettingsFile = None) -> None:
+    """Empty the view; the workers notice and fill it again from the log."""
+    from streams.connect import view_of
+
+    view_of(load.settings(settings)).clear()
+    typer.echo("emptied; the workers fold their partitions again from the log")
+
+
+def site(settings: Path | None, policy: Path | None, workers: int, host: str,
+         port: int | None) -> dict[str, list[str]]:
+    """Arguments of each role of a small site on one machine."""
+    given = ["--settings", str(settings)] if settings else []
+    ruled = ["--policy", str(policy)] if policy else []
+    listening = [*(["--host", host] if host else []),
+                 *(["--port", str(port)] if port is not None else [])]
+    return {"intake": ["intake", *given, *ruled],
+            **{f"worker-{n}": ["worker", *given] for n in range(1, workers + 1)},
+            "console": ["console", *given, *ruled, *listening]}

@@ -80,7 +80,8 @@ def process(
                       checkpoint_events=chosen.log.checkpoint_events)
     with closing(runner), shown(files, progress) as report:
         try:
-            summary = batch.process(runner, files, progress=report)
+            summary = batch.process(runner, files, jump_max_d=chosen.intake.time_jump_max_d,
+                                    progress=report)
             if report is not None:
                 report(summary["events"], None)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -114,12 +115,16 @@ def show(
     store: StoreAny,
     as_of: Annotated[str, typer.Option("--as-of", metavar="TIME", help="Date (its end) or "
                                        "RFC 3339; default: the log's clock.")] = "",
+    settings: SettingsFile = None,
     json: AsJson = False,
     lang: InLang = "zh",
 ) -> None:
-    """Everything concluded about one subject, with the facts behind each number."""
+    """Everything concluded about one subject, with the facts behind each number.
+
+    The past of a store in Redis is read from the log on Kafka, which the settings name.
+    """
     as_of_ms = moment("--as-of", as_of) if as_of else None
-    with _shards(store, as_of_ms) as shard_of:
+    with _shards(store, as_of_ms, settings) as shard_of:
         for key in dict.fromkeys((subject, normalise(subject))):
             shard = shard_of(key)
             found = shard and describe(shard, key, shard.clock_ms)
@@ -246,14 +251,20 @@ def _view(store: str) -> Iterator[View]:
 
 
 @contextmanager
-def _shards(store: str, as_of_ms: int | None) -> Iterator[Callable[[str], Shard | None]]:
+def _shards(store: str, as_of_ms: int | None,
+            settings: Path | None) -> Iterator[Callable[[str], Shard | None]]:
     """Gives a shard that holds a subject, or none."""
     if not is_url(store):
         with closing(SqliteStore(Path(store), write=False)) as held:
             yield lambda subject: fold(held, subject, as_of_ms)
         return
     if as_of_ms is not None:
-        raise Wrong("--as-of: needs the log; the view in Redis only holds the present")
+        from storage.kafka_log import KafkaLog
+        from streams.past import past
+
+        with closing(KafkaLog(load.settings(settings).kafka)) as log:
+            yield lambda subject: past(log, subject, as_of_ms)
+        return
     with _redis_reader(store) as reader:
         yield reader.shard_of
 

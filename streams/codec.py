@@ -124,6 +124,11 @@ def encode(event: LogEvent) -> bytes:
     return _PACK.encode(event)
 
 
+def type_of(event: Event) -> str:
+    """The event's `type`."""
+    return str(type(event).__struct_config__.tag)
+
+
 def as_json(event: LogEvent) -> bytes:
     """An event as somebody could send it again: JSON, without a tag of our own."""
     return msgspec.json.encode(event)

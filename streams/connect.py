@@ -27,5 +27,12 @@ def client(settings: Settings, *, patient: bool = True) -> redis.Redis:
 
 
 def view_of(settings: Settings) -> RedisView:
-    """The view, for whoever writes it."""
-    return RedisView(client(settings), settings.kafka.prefix)
+    """The view, for whoever writes it.
+
+    Raises
+    ------
+    StoreError: this Redis would throw keys away.
+    """
+    view = RedisView(client(settings), settings.kafka.prefix)
+    view.check()
+    return view

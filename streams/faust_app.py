@@ -6,9 +6,9 @@ No state lives in its tables and nothing rests on its acknowledgements (`streams
 
 from __future__ import annotations
 
-import logging
 import ssl
-import sys
+import tempfile
+from pathlib import Path
 
 import faust
 from faust.types.auth import CredentialsT
@@ -38,7 +38,7 @@ def app(kafka: Kafka, role: str, *, leader: bool) -> faust.App:
         broker_session_timeout=float(kafka.session_s),
         broker_heartbeat_interval=kafka.session_s / 5, broker_request_timeout=30.0,
         broker_max_poll_interval=3_600.0, broker_commit_livelock_soft_timeout=86_400.0,
-        producer_acks=-1, datadir=None)
+        producer_acks=-1, datadir=Path(tempfile.gettempdir(), "xinfeng-faust"))
 
 
 def run(made: faust.App) -> None:
@@ -46,14 +46,6 @@ def run(made: faust.App) -> None:
     worker = faust.Worker(made, loglevel="INFO", quiet=True, redirect_stdouts=False,
                           override_logging=False)
     worker.execute_from_commandline()
-
-
-def quieten() -> None:
-    """Faust says a lot at INFO that only its developers need."""
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr,
-                        format="%(asctime)s level=%(levelname)s logger=%(name)s %(message)s")
-    for name in ("faust", "mode", "aiokafka"):
-        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _credentials(kafka: Kafka) -> CredentialsT | None:

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
-import msgspec
+from collections.abc import Iterator
+from typing import Protocol, TypeAlias
 
 from models import events as e
 from models.policy import decode
 from storage.effects import Reason
-from storage.sqlite_store import SqliteStore
 from streams import codec
 from streams.pipeline import Entry, Shard
 
-_REASON = msgspec.msgpack.Decoder(Reason).decode
 _Key: TypeAlias = tuple[str, str, int]
 """Source, id, and 0; of a device's message a number, since its id tells it from no other."""
 _TICK = e.Tick()
 _TICK_BODY = codec.encode(_TICK)
 
 
-def fold(store: SqliteStore, subject: str, as_of_ms: int | None = None) -> Shard | None:
+class Log(Protocol):
+    """What is asked of a log: `storage.sqlite_store`, or `streams.past` on Kafka."""
+
+    def clock_ms(self) -> int:
+        """When its last envelope was recorded [epoch ms]; 0 = it is empty."""
+
+    def find(self, subject: str) -> Iterator[tuple[int, bytes, set[int]]]:
+        """(offset, envelope, positions) of the events of one subject and of those of none."""
+
+    def refusals(self, subject: str) -> Iterator[tuple[int, str, str, Reason]]:
+        """(when [epoch ms], source, id, why) of the subject's events that the step refused, in the
+        order of the log."""
+
+
+def fold(log: Log, subject: str, as_of_ms: int | None = None) -> Shard | None:
     """A shard with one subject only, as it stands (or stood) by the events' own times.
 
     Parameters
@@ -34,13 +45,13 @@ def fold(store: SqliteStore, subject: str, as_of_ms: int | None = None) -> Shard
     The shard, its clock at `as_of_ms`; None when nothing had happened to the subject by then.
     Cost: a scan over 8 bytes an event of the log, then the subject's own events.
     """
-    clock = store.query("SELECT recorded_ms FROM log ORDER BY offset DESC LIMIT 1")
-    if not clock:
+    clock_ms = log.clock_ms()
+    if not clock_ms:
         return None
-    until = clock[0][0] if as_of_ms is None else as_of_ms
+    until = clock_ms if as_of_ms is None else as_of_ms
     policies: list[Entry] = []
     sent: dict[_Key, list[Entry]] = {}
-    for _, body, positions in store.find(subject):
+    for _, body, positions in log.find(subject):
         for entry in codec.decode_entries(body, positions):
             event = entry.event
             if isinstance(event, e.PolicyChanged):
@@ -49,7 +60,7 @@ def fold(store: SqliteStore, subject: str, as_of_ms: int | None = None) -> Shard
                 # Readings are taken in as often as they are sent: each stands by itself.
                 n = len(sent) + 1 if isinstance(event, e.IotReadings) else 0
                 sent.setdefault((event.source, event.id, n), []).append(entry)
-    refused = _refused(store, subject)
+    refused = _refused(log, subject)
     own = {key: stands for key, entries in sent.items()
            if (stands := _standing(entries, refused.get(key, []))) is not None}
     known = _items(policies)
@@ -93,13 +104,11 @@ def _moments(own: dict[_Key, Entry], as_of_ms: int | None) -> dict[_Key, int]:
     return at
 
 
-def _refused(store: SqliteStore, subject: str) -> dict[_Key, list[tuple[int, Reason]]]:
+def _refused(log: Log, subject: str) -> dict[_Key, list[tuple[int, Reason]]]:
     """When [epoch ms] and why the step refused events of the subject."""
     out: dict[_Key, list[tuple[int, Reason]]] = {}
-    for ms, source, id, reason in store.query(
-            "SELECT received_ms, source, id, reason FROM rejects WHERE origin='log' AND subject=? "
-            "ORDER BY seq", (subject,)):
-        out.setdefault((source, id, 0), []).append((ms, _REASON(reason)))
+    for ms, source, id, reason in log.refusals(subject):
+        out.setdefault((source, id, 0), []).append((ms, reason))
     return out
 
 

@@ -162,6 +162,11 @@ class Intake:
         return value
 
 
+def oldest_ms(day: dt.date) -> int:
+    """The start of a day as `Intake` wants it [epoch ms, UTC]."""
+    return (day - dt.date(1970, 1, 1)).days * 86_400_000
+
+
 def _mentions(raw: bytes) -> bool:
     """Whether bytes may name a complainant, in whatever spelling or encoding."""
     if b"complainant" in raw.lower():

@@ -12,7 +12,7 @@ from prometheus_client import Counter, Gauge, start_http_server
 
 from config.load import Settings
 from models.policy import Policy
-from streams import faust_app
+from streams import faust_app, logs
 from streams.connect import view_of
 from streams.sequencer import Sequencer
 
@@ -66,7 +66,7 @@ class _Lead:
 def serve(settings: Settings, policy: Policy, secret: bytes, metrics_port: int,
           metrics_host: str) -> None:
     """Run an intake until SIGINT or SIGTERM; leaves the process."""
-    faust_app.quieten()
+    logs.to_stderr()
     made = faust_app.app(settings.kafka, "intake", leader=True)
     if metrics_port:
         start_http_server(metrics_port, metrics_host)

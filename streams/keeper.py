@@ -11,10 +11,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from models import events as e
 from storage.checkpoint_files import Checkpoints, Damaged
 from storage.effects import Rejected
 from storage.kafka_client import Topics
@@ -22,6 +21,7 @@ from storage.kafka_log import Record
 from storage.sqlite_store import StoreError
 from storage.view import Change, MarkMismatch, Placed
 from streams import checkpoint, codec, rows
+from streams.change import Cards, change, place, touched
 from streams.outgoing import Message, Outgoing
 from streams.pipeline import Shard
 
@@ -84,8 +84,8 @@ class Keeper:
         self._held: list[Placed] = []
         self._touched: set[str] = set()
         self._events = 0
-        self._sources = self._cards = 0
-        """How many of them the view knows."""
+        self._sources, self._cards = 0, Cards()
+        """How many sources, and which policies, the view knows."""
         self._stopping = threading.Event()
 
     # ------------------------------------------------------------------------------------ opening
@@ -99,7 +99,7 @@ class Keeper:
         self.shard, self.applied = self._load()
         self.checkpointed = self.applied
         self._held, self._touched, self._events = [], set(), 0
-        self._sources, self._cards = len(self.shard.sources), self._card_count()
+        self._sources, self._cards = len(self.shard.sources), checkpoint.cards(self.shard)
         loaded = self.applied
         self.catch_up()
         _LOG.info("msg=opened partition=%d checkpoint=%d applied=%d subjects=%d seconds=%.1f",
@@ -172,19 +172,15 @@ class Keeper:
                          f"folded: {error!r}; the shard stops here, nothing is skipped") from error
         self.applied = record.offset + 1
         if self.applied > self.shown:
-            for n, effect in enumerate(effects):
-                raw = b""
-                if isinstance(effect, Rejected) and effect.position >= 0:
-                    raw = codec.as_json(entries[effect.position].event)
-                self._held.append(Placed(record.offset, n, effect, raw))
-                self._touched.add(getattr(effect, "subject", ""))
-            self._touched.update(x.event.subject for x in entries
-                                 if not isinstance(x.event, e.Tick | e.PolicyChanged))
+            raws = {x.position: codec.as_json(entries[x.position].event) for x in effects
+                    if isinstance(x, Rejected) and x.position >= 0}
+            self._held += place(record.offset, effects, raws)
+            self._touched |= touched(entries, effects)
             self._events += len(entries)
             if self._events >= self.flush_max_events:
                 self.flush()
         else:
-            self._sources, self._cards = len(self.shard.sources), self._card_count()
+            self._sources, self._cards = len(self.shard.sources), checkpoint.cards(self.shard)
 
     # ------------------------------------------------------------------------------------- saying
 
@@ -201,30 +197,18 @@ class Keeper:
         if self.applied > self.emitted:
             self.emitted = self.applied
             self._outbox.note(self.partition, self.emitted)
-        change = self._change()
+        made = change(self.shard, self.partition, self.partitions, self.shown, self.applied,
+                      self._held, self._touched, self._sources, self._cards)
         try:
-            self._view.apply(change)
+            self._view.apply(made)
         except MarkMismatch as error:
             # It may have been taken although the answer was lost.
-            if error.mark != change.upto:
+            if error.mark != made.upto:
                 self._reopen(error.mark)
                 return
         self.shown = self.applied
-        self._sources, self._cards = len(self.shard.sources), self._card_count()
+        self._sources, self._cards = len(self.shard.sources), checkpoint.cards(self.shard)
         self._held, self._touched, self._events = [], set(), 0
-
-    def _change(self) -> Change:
-        shard = self.shard
-        assert shard.timeline is not None
-        cards = None
-        if self._card_count() != self._cards or self._cards == 0:
-            cards = [(c.since_day, c.document, c.weights) for c in shard.timeline.cards]
-        states = {key: checkpoint.pack(shard.subjects[key]) for key in self._touched
-                  if key in shard.subjects}
-        counts = {name: getattr(shard.counts, name) for name in shard.counts.__slots__}
-        return Change(self.partition, self.partitions, self.shown, self.applied, shard.clock_ms,
-                      {**counts, "subjects": len(shard.subjects)}, cards,
-                      list(shard.sources)[self._sources:], self._held, states)
 
     def _reopen(self, mark: int) -> None:
         """The view lost something, or somebody else wrote to it: begin again from where it stands.
@@ -240,14 +224,7 @@ class Keeper:
             self._checkpoints.save(self.applied, checkpoint.dump(self.shard))
             self.checkpointed = self.applied
 
-    def _card_count(self) -> int:
-        return len(self.shard.timeline.cards) if self.shard.timeline is not None else 0
-
     def _name_of(self, key: str) -> str:
         subject = self.shard.subjects.get(key)
         profile = subject.registration() if subject is not None else None
         return profile.name if profile is not None else ""
-
-
-Make = Callable[[int], Keeper]
-"""Makes the keeper of a partition."""

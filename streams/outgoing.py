@@ -23,11 +23,13 @@ from storage.effects import (
     SubjectChanged,
 )
 from storage.kafka_client import Topics
+from storage.sqlite_store import Dead
 from storage.view import Placed
 from streams import rows
 from streams.show import iso_day, iso_ms
 
 SOURCE = "urn:xinfeng:log"
+INTAKE = "urn:xinfeng:intake"
 _ENCODE = msgspec.json.Encoder().encode
 
 
@@ -102,6 +104,14 @@ class Outgoing:
                     pass  # A count for lists: whoever reads alerts can count them.
 
 
+def dead_letter(id: str, dead: Dead) -> bytes:
+    """A dead letter of intake as a record of the rejects topic."""
+    data = rows.reject_row(dead.received_ms, dead.origin, dead.source, dead.id, dead.type,
+                           dead.subject, dead.reason, dead.raw)
+    return _event("", "", id, "xinfeng.event.rejected", dead.subject, dead.received_ms, data,
+                  INTAKE).value
+
+
 def _assessment(effect: SubjectChanged) -> dict[str, Any]:
     return {
         "subject": effect.subject, "name": effect.name, "kind": effect.kind,
@@ -114,8 +124,8 @@ def _assessment(effect: SubjectChanged) -> dict[str, Any]:
 
 
 def _event(topic: str, key: str, id: str, type_: str, subject: str, time_ms: int,
-           data: dict[str, Any]) -> Message:
-    made = {"specversion": "1.0", "id": id, "source": SOURCE, "type": type_,
+           data: dict[str, Any], source: str = SOURCE) -> Message:
+    made = {"specversion": "1.0", "id": id, "source": source, "type": type_,
             "time": iso_ms(time_ms), "datacontenttype": "application/json", "data": data}
     if subject:
         made["subject"] = subject

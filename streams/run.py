@@ -19,6 +19,7 @@ from config import load
 from config.load import ConfigError, Settings
 from console.app import create_app
 from console.security import LOOPBACK
+from console.service import Service
 from models.policy import Policy
 from streams import demo, folder
 from streams.embedded import Embedded
@@ -54,10 +55,8 @@ def serve(settings: Settings, policy: Policy | None, policy_path: Path | None,
     ConfigError: nobody may listen there. StoreError: the store cannot be used. ServiceFailed: one
     of its threads could not go on.
     """
-    if host not in LOCAL and not settings.http.token:
-        raise ConfigError(f"--host {host}: listening beyond this machine needs http.token (or "
-                          f"XINFENG_TOKEN); allowed without one: {', '.join(LOCAL)}")
-    with _listen(host, port) as server_socket, tempfile.TemporaryDirectory(
+    check_host(settings, host)
+    with listen(host, port) as server_socket, tempfile.TemporaryDirectory(
             prefix="xinfeng-") as made:
         runner = Embedded(
             store or Path(made), policy, oldest=settings.intake.time_oldest,
@@ -69,12 +68,9 @@ def serve(settings: Settings, policy: Policy | None, policy_path: Path | None,
             player = demo.Player(settings.demo, demo.first_day(runner.store, wall_ms()),
                                  runner.shard.clock_ms)
         service = EmbeddedService(runner, player.clock if player is not None else None)
-        app = create_app(
-            service, token=settings.http.token or None,
-            allow_hosts=[*LOOPBACK, *settings.http.hosts, f"[{host}]" if ":" in host else host],
-            items={row["id"]: row for row in load.items(policy_path)})
+        app = console_of(service, settings, policy_path, host)
         _say(host, server_socket.getsockname()[1], store, with_demo)
-        failed = _until_stopped(app, server_socket, _work(service, settings, player))
+        failed = until_stopped(app, server_socket, _work(service, settings, player))
         service.close()
         _LOG.info("msg=stopped offset=%d", runner.offset)
         if failed:
@@ -94,7 +90,7 @@ def _work(service: EmbeddedService, settings: Settings,
     return work
 
 
-def _until_stopped(app: FastAPI, server_socket: socket.socket, work: dict[str, Task]) -> list[str]:
+def until_stopped(app: FastAPI, server_socket: socket.socket, work: dict[str, Task]) -> list[str]:
     """Serve until a signal comes or a task fails; what failed."""
     server = uvicorn.Server(uvicorn.Config(
         app, log_config=None, access_log=False, lifespan="off", server_header=False,
@@ -131,7 +127,34 @@ def _until_stopped(app: FastAPI, server_socket: socket.socket, work: dict[str, T
     return failed
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def check_host(settings: Settings, host: str) -> None:
+    """
+    Raises
+    ------
+    ConfigError: others could reach it without a token.
+    """
+    if host not in LOCAL and not settings.http.token:
+        raise ConfigError(f"--host {host}: listening beyond this machine needs http.token (or "
+                          f"XINFENG_TOKEN); allowed without one: {', '.join(LOCAL)}")
+
+
+def console_of(service: Service, settings: Settings, policy_path: Path | None,
+               host: str) -> FastAPI:
+    """The console over a service, for `host`."""
+    return create_app(
+        service, token=settings.http.token or None,
+        allow_hosts=[*LOOPBACK, *settings.http.hosts, f"[{host}]" if ":" in host else host],
+        items={row["id"]: row for row in load.items(policy_path)},
+        body_bytes_max=settings.intake.body_max_bytes)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket to serve from.
+
+    Raises
+    ------
+    ConfigError: nobody may listen there, or somebody does already.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=512)

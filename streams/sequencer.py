@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
 from config.load import Settings
@@ -27,21 +26,18 @@ from storage import kafka_log
 from storage.kafka_client import Access, Outgoing, Topics, confluent
 from storage.kafka_log import ASK_S, KafkaLog, again
 from storage.sqlite_store import Dead, StoreError
-from streams import rows
+from streams import outgoing
 from streams.codec import InvalidEvent
 from streams.envelopes import Envelopes
 from streams.feeds import Feeds, Raw
-from streams.intake import Intake
+from streams.intake import Intake, oldest_ms
 from streams.options import wall_ms
-from streams.show import iso_ms
 
 _LOG = logging.getLogger("xinfeng.intake")
 COMMIT_S = 1.0
 """How often what was read is noted: what lies after it is read again after a crash."""
 HOUR_MS = 3_600_000
-DAY_MS = 86_400_000
 POLL_S = 0.02
-SOURCE = "urn:xinfeng:intake"
 
 
 class Rejects(Protocol):
@@ -66,8 +62,7 @@ class Sequencer:
         access: Access = settings.kafka
         self._topics = Topics.of(access.prefix)
         self._by_producer = settings.kafka.feed_time == "producer"
-        oldest = settings.intake.time_oldest.toordinal() - 719_163
-        self._intake = Intake(Card(policy, 0), secret, oldest * DAY_MS,
+        self._intake = Intake(Card(policy, 0), secret, oldest_ms(settings.intake.time_oldest),
                               settings.intake.time_ahead_max_s * 1000)
         self._rejects = rejects
         log = KafkaLog(access)
@@ -144,12 +139,7 @@ class Sequencer:
         """Make durable what was taken, then note how far the feeds were read."""
         self._envelopes.flush()
         for id, dead in self._dead:
-            data = rows.reject_row(dead.received_ms, dead.origin, "", "", "", "", dead.reason,
-                                   dead.raw)
-            event = {"specversion": "1.0", "id": id, "source": SOURCE,
-                     "type": "xinfeng.event.rejected", "time": iso_ms(dead.received_ms),
-                     "datacontenttype": "application/json", "data": data}
-            self._out.send(self._topics.rejects, msgspec.json.encode(event), key=id.encode())
+            self._out.send(self._topics.rejects, outgoing.dead_letter(id, dead), key=id.encode())
         self._out.flush()
         if self._rejects is not None:
             for id, dead in self._dead:

@@ -26,6 +26,7 @@ from streams.facts import facts_of, variants_of
 from streams.fold import fold
 from streams.options import wall_ms
 from streams.pipeline import Entry
+from streams.queries import Queries
 from streams.reader import Reader
 from streams.show import describe, iso_ms
 from streams.situation import Situation
@@ -34,7 +35,7 @@ _LOG = logging.getLogger("xinfeng.service")
 ACTS_KEPT_MAX = 10_000
 
 
-class EmbeddedService:
+class EmbeddedService(Queries):
     """See `console.service.Service`. Thread-safe.
 
     Parameters
@@ -55,7 +56,7 @@ class EmbeddedService:
         store = SqliteStore(folder, write=False) if folder else runner.store
         self._reader = Reader(store, runner.card.policy, None if folder else self._lock,
                               self._variants)
-        self._situation = Situation(runner.standing, self._reader)
+        super().__init__(self._reader, Situation(runner.standing, self._reader))
         self._acts: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._closed = False
 
@@ -188,39 +189,3 @@ class EmbeddedService:
             shard = self.runner.shard
             return [variants_of(shard, a.subject, [(e.source, e.id) for e in a.evidence])
                     for a in alerts]
-
-    def subjects(self, *, q: str = "", district: str = "", grade: str = "", kind: str = "",
-                 limit: int = 50, after: str = "") -> list[Row]:
-        return self._reader.subjects(q=q, district=district, grade=grade, kind=kind, limit=limit,
-                                     after=after)
-
-    def alerts(self, *, rule: str | None = None, state: str | None = None,
-               level: str | None = None, subject: str | None = None, limit: int = 50,
-               before: str | None = None) -> list[Row]:
-        return self._reader.alerts(rule=rule, state=state, level=level, subject=subject,
-                                   limit=limit, before=before)
-
-    def alert(self, alert_id: str) -> Row | None:
-        return self._reader.alert(alert_id)
-
-    def changes(self, after_seq: int, limit: int) -> list[Row]:
-        return self._reader.changes(after_seq, limit)
-
-    def last_seq(self) -> int:
-        return self._reader.last_seq()
-
-    def reviews(self, *, state: str | None = None, limit: int = 50,
-                before: str | None = None) -> list[Row]:
-        return self._reader.reviews(state=state, limit=limit, before=before)
-
-    def review(self, review_id: str) -> Row | None:
-        return self._reader.review(review_id)
-
-    def rejects(self, *, limit: int = 50) -> list[Row]:
-        return self._reader.rejects(limit=limit)
-
-    def summary(self) -> Row:
-        return self._situation.summary()
-
-    def metrics_text(self) -> bytes:
-        return self._situation.metrics_text()

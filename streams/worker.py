@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import AsyncIterable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import faust
 from prometheus_client import Counter, Gauge, start_http_server
@@ -21,7 +21,7 @@ from storage.checkpoint_files import Checkpoints
 from storage.kafka_client import Topics
 from storage.kafka_log import KafkaLog, Record
 from storage.kafka_outbox import KafkaOutbox
-from streams import faust_app
+from streams import faust_app, logs
 from streams.connect import view_of
 from streams.keeper import Keeper, Poison
 
@@ -209,7 +209,7 @@ class Worker:
 
 def serve(settings: Settings, metrics_port: int, metrics_host: str) -> None:
     """Run a worker until SIGINT or SIGTERM; leaves the process."""
-    faust_app.quieten()
+    logs.to_stderr()
     made = faust_app.app(settings.kafka, "worker", leader=False)
     worker = Worker(settings)
     name = Topics.of(settings.kafka.prefix).log
@@ -220,13 +220,13 @@ def serve(settings: Settings, metrics_port: int, metrics_host: str) -> None:
     async def fold(stream: faust.StreamT[bytes]) -> None:
         await worker.fold(stream)
 
-    @made.on_partitions_revoked.connect
-    async def revoked(*_: Any, **__: Any) -> None:
+    async def revoked(_: Any, *__: Any, **___: Any) -> None:
         worker.revoked()
 
-    @made.on_partitions_assigned.connect
     async def assigned(_: Any, *args: Any, **__: Any) -> None:
-        partitions = args[0]
-        await worker.assigned({tp.partition for tp in partitions if tp.topic == name})
+        await worker.assigned({tp.partition for tp in args[0] if tp.topic == name})
 
+    # Faust's own types leave out that a receiver may be a coroutine with any arguments.
+    made.on_partitions_revoked.connect(cast(Any, revoked))
+    made.on_partitions_assigned.connect(cast(Any, assigned))
     faust_app.run(made)

@@ -31,6 +31,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 
 EXCEPTIONS: dict[tuple[str, str], str] = {
     ("streams/service.py", "console.service"): "implements the protocol that the console asks for",
+    ("streams/cluster_service.py", "console.service"): "implements it too",
+    ("streams/queries.py", "console.service"): "its reading half, for both",
     ("streams/run.py", "console"): "composition root: puts the console beside the runner",
     ("streams/tables.py", "console.i18n"): "the same words on paper and on pages",
 }
@@ -64,16 +66,22 @@ LONG: dict[str, str] = {
 BROAD: dict[str, str] = {
     "storage/sqlite_store.py": "rolls a transaction back, then raises again",
     "streams/cli.py": "outermost frame of a command: says what failed, exit code 1",
+    "streams/intake_role.py": "outermost frame of a thread: what escapes it ends the process",
+    "streams/keeper.py": "names the envelope that cannot be folded, then raises",
+    "streams/worker.py": "outermost frame of a task: what escapes it ends the process",
     "streams/run.py": "outermost frame of a thread: what escapes it stops the service",
     "streams/service.py": "a failed append ends the process: memory is ahead of the log",
 }
 """Modules that may catch everything."""
 
 ENVIRONMENT: dict[str, str] = {
-    "config/load.py": "XINFENG_TOKEN",
+    "config/load.py": "the variables of VARIABLES",
+    "storage/checkpoint_files.py": "fsync, and the pid in the name of a file being written",
     "storage/sqlite_store.py": "XINFENG_PSEUDONYM_KEY, and random bytes for a key",
     "streams/cli.py": "XINFENG_TRACEBACK; a pipe whose reader has gone",
     "streams/service.py": "ends the process when an append has failed",
+    "streams/intake_role.py": "ends the process when its work has failed",
+    "streams/worker.py": "ends the process when a partition has failed",
 }
 """Modules that may import `os`; all others get what they need as arguments."""
 

@@ -64,7 +64,8 @@ def main() -> None:
                 os._exit(0)
 
     sys.argv[1:] = []
-    faust.Worker(app, loglevel="WARN", quiet=True).execute_from_commandline()
+    faust.Worker(app, loglevel="ERROR", quiet=True,
+                 redirect_stdouts=False).execute_from_commandline()
 
 
 if __name__ == "__main__":

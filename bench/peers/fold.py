@@ -15,6 +15,7 @@ import zlib
 from typing import Annotated, Any
 
 import msgspec
+from confluent_kafka import Consumer, TopicPartition
 
 BAD = {"complaint.filed": 6.0, "penalty.decided": 40.0, "list.entered": 60.0,
        "commitment.breached": 20.0, "rectification.failed": 20.0, "arrears.confirmed": 15.0}
@@ -76,20 +77,32 @@ class Tally:
 
     def event(self) -> None:
         if not self.events:
-            self._start, self._cpu = time.perf_counter(), time.process_time()
+            self._start, self._cpu = time.time(), time.process_time()
         self.events += 1
 
     def output(self, value: bytes) -> None:
         self.outputs += 1
         self._sum = (self._sum + zlib.crc32(value)) % 2**64
 
-    def done(self) -> None:
-        """Call when the last output is durable; prints the result."""
-        seconds = time.perf_counter() - self._start
+    def done(self, end: float = 0.0) -> None:
+        """Prints the result; call when the last output is durable, or say when it was."""
+        seconds = (end or time.time()) - self._start
         print(json.dumps({"name": self.name, "events": self.events, "seconds": round(seconds, 3),
                           "events_per_s": round(self.events / seconds), "outputs": self.outputs,
                           "cpu_s": round(time.process_time() - self._cpu, 2),
                           "outputs_digest": f"{self._sum:016x}"}), flush=True)
+
+
+def last_written(servers: str, topic: str) -> float:
+    """When the broker took the newest record of a topic with one partition."""
+    consumer = Consumer({"bootstrap.servers": servers, "group.id": f"{topic}.last"})
+    _, end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=10.0)
+    consumer.assign([TopicPartition(topic, 0, end - 1)])
+    while True:
+        message = consumer.poll(1.0)
+        if message is not None and message.error() is None:
+            consumer.close()
+            return float(message.timestamp()[1] / 1000)
 
 
 def arguments() -> argparse.Namespace:

@@ -1,4 +1,4 @@
-"""A partition's log, view, out topics and checkpoints in memory, each of which may fail at any call.
+"""A partition's log, view, out topics and checkpoints in memory; each may fail at any call.
 
 Not a test itself: `check(seed)` plays one life of a partition and compares it with an undisturbed
 one. The log is fixed; what fails, when, and how Faust delivers is drawn from the seed.
@@ -21,7 +21,7 @@ from storage.checkpoint_files import Damaged
 from storage.kafka_client import Topics
 from storage.kafka_log import Record
 from storage.view import Change, MarkMismatch
-from streams import checkpoint, codec
+from streams import checkpoint
 from streams.digest import subject_digest
 from streams.envelopes import Envelopes
 from streams.intake import Intake

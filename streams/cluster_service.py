@@ -1,0 +1,142 @@
+"""The distributed runner as a service: reads the view in Redis, writes to the Kafka feeds.
+
+What is sent here is checked at once, so that the sender learns what is wrong; it is durable on the
+feed when the answer goes out. Whether an event was there before only its shard can tell, a moment
+later: `duplicates` is always 0.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from config.load import Settings
+from console.service import Receipt, Rejected, Row
+from models.policy import Policy
+from models.scorecard import Card
+from storage.kafka_client import Outgoing, Topics
+from storage.kafka_log import KafkaLog
+from storage.redis_view import RedisView
+from storage.sqlite_store import Dead
+from streams import codec, outgoing
+from streams.codec import InvalidEvent
+from streams.feeds import CHECKED
+from streams.intake import Intake, oldest_ms
+from streams.options import wall_ms
+from streams.past import past
+from streams.queries import Queries
+from streams.redis_reader import RedisReader
+from streams.show import describe
+from streams.situation import Situation
+
+SEEN_S = 2.0
+"""How long a person's act is waited for until the view shows it."""
+POLICY_S = 5.0
+"""How often the policy in force is looked at."""
+
+
+class ClusterService(Queries):
+    """See `console.service.Service`. Thread-safe.
+
+    Parameters
+    ----------
+    policy
+        To check events by until the log has one.
+    secret
+        Key of the complainants' hash: the same as the intake's.
+    """
+
+    def __init__(self, settings: Settings, policy: Policy, secret: bytes, reader: RedisReader,
+                 view: RedisView) -> None:
+        super().__init__(reader, Situation(reader.standing, reader))
+        self._settings = settings
+        self._reader = reader
+        self._rejects = view
+        self._topics = Topics.of(settings.kafka.prefix)
+        self._out = Outgoing(settings.kafka)
+        self._intake = Intake(Card(policy, 0), secret, oldest_ms(settings.intake.time_oldest),
+                              settings.intake.time_ahead_max_s * 1000)
+        self._looked_s = 0.0
+        self._lock = threading.Lock()
+
+    # ----------------------------------------------------------------------------------- writing
+
+    def submit(self, raws: Sequence[bytes], origin: str) -> Receipt:
+        """Take events in; on the feeds, durably, when this returns.
+
+        Parameters
+        ----------
+        raws
+            One JSON CloudEvent each.
+        origin
+            Where they came from, for the dead letters.
+        """
+        accepted, now_ms = 0, wall_ms()
+        rejected: list[Rejected] = []
+        dead: list[tuple[str, Dead]] = []
+        with self._lock:
+            self._renew()
+            for index, raw in enumerate(raws):
+                try:
+                    event, _, _ = self._intake.accept(raw, now_ms)
+                except InvalidEvent as error:
+                    rejected.append(Rejected(index, msgspec.to_builtins(error.reason)))
+                    dead.append((f"{origin}/{uuid.uuid4()}",
+                                 Dead(now_ms, origin, error.reason, self._intake.scrub(raw))))
+                    continue
+                self._out.send(self._topics.feed_of(codec.type_of(event)), codec.as_json(event),
+                               key=event.subject.encode(), headers=[(CHECKED, b"1")])
+                accepted += 1
+            for id, letter in dead:
+                self._out.send(self._topics.rejects, outgoing.dead_letter(id, letter),
+                               key=id.encode())
+            self._out.flush()
+        for id, letter in dead:
+            self._rejects.reject(id, letter)
+        return Receipt(accepted, 0, rejected)
+
+    def _renew(self) -> None:
+        """Check by the policy the log ends with."""
+        now_s = time.monotonic()
+        if now_s - self._looked_s > POLICY_S:
+            self._looked_s = now_s
+            timeline = self._reader.timeline()
+            if timeline is not None:
+                self._intake.card = timeline.last
+
+    def act(self, event: Row) -> Receipt:
+        """Take in a person's act; a moment is waited for the view to show it."""
+        data = event.get("data")
+        seen: Callable[[], object] = self._view.last_seq
+        if isinstance(data, dict) and "review" in data:
+            seen = lambda: self._view.review(str(data["review"]))  # noqa: E731
+        elif isinstance(data, dict) and "alert" in data:
+            seen = lambda: self._view.alert(str(data["alert"]))  # noqa: E731
+        before = seen()
+        receipt = self.submit([msgspec.json.encode(event)], "console")
+        until = time.monotonic() + SEEN_S
+        while receipt.accepted and seen() == before and time.monotonic() < until:
+            time.sleep(0.02)
+        return receipt
+
+    # ----------------------------------------------------------------------------------- reading
+
+    def show(self, subject: str, as_of_ms: int | None = None) -> Row | None:
+        """Assessment of a subject now, or as it stood at a moment (then its log is read)."""
+        shard = self._reader.shard_of(subject)
+        if as_of_ms is None or as_of_ms >= shard.clock_ms:
+            return describe(shard, subject, shard.clock_ms)
+        log = KafkaLog(self._settings.kafka)
+        try:
+            then = past(log, subject, as_of_ms)
+        finally:
+            log.close()
+        return describe(then, subject, as_of_ms) if then is not None else None
+
+    def events_of(self, subject: str, limit: int) -> list[Row]:
+        """Facts about a subject, newest first, in words."""
+        return self._reader.events_of(subject, limit)

@@ -1,0 +1,34 @@
+"""`xinfeng console`: the console over a cluster; reads Redis, writes to the Kafka feeds."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from config.load import Settings
+from models.policy import Policy
+from streams import run
+from streams.cluster_service import ClusterService
+from streams.connect import client, view_of
+from streams.redis_reader import RedisReader
+
+
+def serve(settings: Settings, policy: Policy, policy_path: Path | None, secret: bytes, *,
+          host: str, port: int) -> None:
+    """Run until SIGINT or SIGTERM.
+
+    Raises
+    ------
+    ConfigError: nobody may listen there.
+    """
+    run.check_host(settings, host)
+    with run.listen(host, port) as server_socket:
+        # A page that cannot be had now is an error now: it does not wait.
+        reader = RedisReader(client(settings, patient=False), settings.kafka.prefix)
+        service = ClusterService(settings, policy, secret, reader, view_of(settings))
+        app = run.console_of(service, settings, policy_path, host)
+        name = f"[{host}]" if ":" in host else host
+        sys.stdout.write(f"http://{name}:{server_socket.getsockname()[1]}/\n"
+                         "信风 集群控制台 / console of the cluster; Ctrl-C 停止\n")
+        sys.stdout.flush()
+        run.until_stopped(app, server_socket, {})
