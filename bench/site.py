@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 import redis
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
 from config import load
 from config.load import Settings
@@ -176,11 +176,14 @@ class Site:
             if time.monotonic() - started > limit_s:
                 raise TimeoutError(f"not settled after {limit_s:.0f} s: feeds left "
                                    f"{self.feeds_left()}, log {self.log_ends()}, view "
-                                   f"{self.marks()}")
+                                   f"{self.marks()}; see {self.folder}/*.log")
             for name in self.dead() if revive else []:
                 self.start(name)
             time.sleep(0.5)
-            calm = calm + 1 if self.settled() else 0
+            try:
+                calm = calm + 1 if self.settled() else 0
+            except (KafkaException, redis.RedisError):
+                calm = 0  # A server is just coming back.
         return time.monotonic() - started
 
     def said(self, topic: str) -> tuple[dict[str, Any], int]:

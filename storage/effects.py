@@ -134,7 +134,7 @@ class Signal(msgspec.Struct, frozen=True, gc=False):
 class Example(msgspec.Struct, frozen=True, gc=False):
     """One outcome a learner may learn from, with what was known of the subject just before.
 
-    `features` are the points [thousandths] of each indicator on the item, by name ascending.
+    `features` are the records of each type on the item in the year before [count].
     """
 
     source: str

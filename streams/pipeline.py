@@ -49,6 +49,7 @@ from storage.effects import (
     ReviewChanged,
     SubjectChanged,
 )
+from streams import signals
 
 HOUR_MS = 3_600_000
 _I = {name: n for n, name in enumerate(INDICATORS)}
@@ -74,6 +75,8 @@ _ALWAYS = frozenset({
     r.OBJECTION_RAISED, r.OBJECTION_UPHELD, r.OBJECTION_REJECTED, r.WITHDRAWN, r.CANCELLED,
     r.ANSWERED, *r.ALERT_ACTS})
 """Types after which a subject is always assessed in full."""
+_TOLD = frozenset({r.COMPLAINT, r.PENALTY, r.INSPECTION, r.ALARM})
+"""Types that other stages count or learn from."""
 _OFF_PATH = frozenset({r.OBJECTION_RAISED, r.OBJECTION_REJECTED, r.WITHDRAWN, r.CANCELLED,
                        r.ANSWERED, *r.ALERT_ACTS})
 _COSTS = {r.BREACHED: "commitment_breached", r.NOT_RECTIFIED: "rectification_failed",
@@ -302,13 +305,21 @@ class Shard:
             self._register(subject, Profile.of(time_ms, key, event.data))
             return None
         self._append(subject, event, row, signal)
-        if isinstance(event, e.ReviewAnswered):
+        if kind in _TOLD:
+            self._tell(subject, event, row)
+        elif isinstance(event, e.ReviewAnswered):
             said = event.data
             self._effects.append(Answered(said.review, said.department, time_ms, said.reason))
         if signal and subject.parked:
             self._bring_over(subject, key)
         self._judge(subject, event, row, target)
         return None
+
+    def _tell(self, subject: Subject, event: e.Event, row: r.Row) -> None:
+        """Say what other stages count and learn from."""
+        told = (signals.signal(subject, event, row, self.clock_ms),
+                signals.example(subject, event, row, self.clock_ms))
+        self._effects += [effect for effect in told if effect is not None]
 
     def _add(self, key: str) -> Subject:
         subject = self.subjects[key] = Subject(key)

@@ -66,6 +66,12 @@ class _Metrics:
         self.reopened.labels(name).set(keeper.reopened)
         self.lag.labels(name).set(max(end - keeper.applied, 0))
 
+    def forget(self, partition: int) -> None:
+        """Somebody else has the partition now: what was last seen of it here says nothing."""
+        for gauge in (self.applied, self.lag, self.waiting, self.subjects, self.clock,
+                      self.stopped, self.reopened):
+            gauge.remove(str(partition))
+
 
 class _Pump:
     """One partition: what Faust delivered, and the thread that folds it."""
@@ -85,9 +91,10 @@ class _Pump:
         self._end = 0
         self._task = asyncio.create_task(self._run())
 
-    async def offer(self, record: Record) -> None:
-        """Hand an envelope over; waits while too many wait already."""
-        self._end = record.offset + 1
+    async def offer(self, record: Record, end: int) -> None:
+        """Hand an envelope over; waits while too many wait already. `end` is how far the log is
+        known to go."""
+        self._end = max(end, record.offset + 1)
         if not self._opened:
             return  # Opening reads the log to its end, and a gap is refilled.
         while len(self._waiting) >= self._settings.worker.queue_max:
@@ -109,6 +116,7 @@ class _Pump:
         self.keeper.stop()
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+        self._metrics.forget(self.keeper.partition)
 
     async def _call(self, work: Callable[..., None], *args: Any) -> None:
         started, before = time.perf_counter(), self.keeper.shard.counts.accepted
@@ -203,8 +211,9 @@ class Worker:
             message = event.message
             pump = self._pumps.get(message.partition)
             if pump is not None:
+                end = stream.app.consumer.highwater(message.tp)  # type: ignore[attr-defined]
                 await pump.offer(kafka_log.record_of(message.offset, message.value,
-                                                     message.headers))
+                                                     message.headers), end or 0)
 
 
 def serve(settings: Settings, metrics_port: int, metrics_host: str) -> None:

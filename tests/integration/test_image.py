@@ -18,7 +18,7 @@ import pytest
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 ROOT = Path(__file__).parents[2]
-SHIPPED = ("config/*.toml", "config/catalogue/*", "config/maps/*", "console/templates/*",
+SHIPPED = ("config/*.toml", "config/catalogue/*.csv", "config/maps/*.toml", "console/templates/*",
            "console/static/*")
 
 
