@@ -161,9 +161,16 @@ class Stage:
         log.close()
         return found
 
-    def fill(self, records: Iterable[tuple[int, Record]]) -> None:
-        """Write a log that was read elsewhere, partition after partition in turn."""
+    def producer(self) -> Outgoing:
+        """One that has met the broker: the first record of an idempotent one takes half a second.
+        """
         out = Outgoing(self.access)
+        out.send(self.topic("warm"), b"")
+        out.flush()
+        return out
+
+    def fill(self, out: Outgoing, records: Iterable[tuple[int, Record]]) -> None:
+        """Write a log that was read elsewhere, partition after partition in turn."""
         queues = [[r for p, r in records if p == n] for n in range(self.partitions)]
         for at in range(max(map(len, queues), default=0)):
             for partition, queue in enumerate(queues):
@@ -343,10 +350,11 @@ def folded(stage: Stage, workers: Sequence[Role], ends: list[int]) -> Callable[[
     return done
 
 
-def intake_through(intake: Role, events: int, started: float) -> tuple[float, float]:
+def intake_through(intake: Role, events: int, started: float,
+                   limit_s: float = 300.0) -> tuple[float, float]:
     """(first moment, last moment) of an intake that takes so many events."""
-    first, last = 0.0, started
-    while True:
+    first, last, taken = 0.0, started, 0.0
+    while time.time() < started + limit_s:
         before = time.time()
         found = intake.metrics()
         taken = found.get("xinfeng_intake_events_total", 0) + found.get(
@@ -357,6 +365,7 @@ def intake_through(intake: Role, events: int, started: float) -> tuple[float, fl
             return first, time.time()
         last = before
         time.sleep(POLL_S)
+    raise TimeoutError(f"intake took {taken:.0f} of {events} events in {limit_s:.0f} s")
 
 
 # --------------------------------------------------------------------------------------- workloads
@@ -365,7 +374,21 @@ def city_file(path: Path, subjects: int) -> Path:
     """The simulated city without readings."""
     with path.open("wb") as file:
         file.writelines(line + b"\n" for line in city(subjects, 365, 1, iot=False))
+        file.writelines(closing("2026-10-02T00:00:00+08:00"))
     return path
+
+
+def closing(stamp: str) -> Iterator[bytes]:
+    """One last event for each feed: none is then waited for while the others are read."""
+    head = '{"specversion":"1.0","source":"bench","id":"%s","type":"%s","subject":"%s","time":"%s"'
+    last = {"complaint.filed": '{"item":"cq1-17","kind":"complaint","category":"end"}',
+            "penalty.performed": '{"of":{"source":"bench","id":"none"}}',
+            "iot.alarm": '{"item":"cq1-17","device":"d0","code":"end","severity":1,'
+                         '"verified":false}',
+            "information.declared": '{"category":"award","authorised":true}'}
+    for type_, data in last.items():
+        said = head % (f"end-{type_}", type_, code(99_999_999), stamp)
+        yield f'{said},"data":{data}}}\n'.encode()
 
 
 def readings_file(path: Path, batches: int, size: int = 500, subjects: int = 200) -> Path:
@@ -383,6 +406,8 @@ def readings_file(path: Path, batches: int, size: int = 500, subjects: int = 200
                 "specversion": "1.0", "id": f"r{b}", "source": "bench", "type": "iot.readings",
                 "subject": code(b % subjects), "time": stamp,
                 "data": {"item": "cq1-17", "series": [series]}}) + b"\n")
+        end = t0 + (batches // subjects + 2) * size * 60_000
+        file.writelines(closing(dt.datetime.fromtimestamp(end / 1000, dt.UTC).isoformat()))
     return path
 
 
@@ -405,7 +430,7 @@ def pipeline(stage: Stage, file: Path, rate: int = 1) -> dict[str, Any]:
     until(lambda: bool(intake.metrics()), "intake answers", [intake, worker], 60)
     cpu = Cpu(stage, intake, worker)
     start, taken = intake_through(intake, events, started)
-    intake.stop()  # Settles: all envelopes are written.
+    time.sleep(4 * stage.settings.log.envelope_ms / 1000)  # The last envelope is on its way.
     end = until(folded(stage, [worker], stage.ends()), "the worker is through", [worker])
     return {"events": events, "per_s": round(rate * events / (end - start)),
             "seconds": round(end - start, 3), "intake_done_s": round(taken - start, 3),
@@ -445,10 +470,11 @@ def delivered(log: list[tuple[int, Record]], events: int, partitions: int, worke
     """Workers that wait for a log, and then get it at once."""
     with Stage(partitions=partitions) as stage:
         roles = [stage.role("worker") for _ in range(workers)]
+        out = stage.producer()
         ready(stage, roles)
         cpu = Cpu(stage, *roles)
         start = time.time()
-        stage.fill(log)
+        stage.fill(out, log)
         filled = time.time()
         end = until(folded(stage, roles, stage.ends()), "the workers are through", roles)
         return {"workers": workers, "per_s": round(rate * events / (end - start)),
@@ -554,7 +580,7 @@ def peer(stage: Stage, name: str, raw: str, events: int, missing: dict[str, str]
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-    results = [line for line in out.splitlines() if line.startswith('{"name"')]
+    results = re.findall(r'\{"name".*\}', out)  # Faust puts terminal codes before it.
     if not results:
         last = (err.strip().splitlines() or [f"exit {process.returncode}"])[-1]
         return {"name": name, "failed": "; ".join([last, *missing.values()])}
@@ -799,6 +825,8 @@ def main() -> None:
     command(latency, rate=2_000, seconds=30, every=50)
     command(restart, subjects=1_000_000, facts=100_000)
     a = parser.parse_args()
+    # So that a bench that is ended cleans up, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     found = {"question": a.run.__name__, "machine": machine(), **a.run(a)}
     print(json.dumps(found, indent=1))
 

@@ -12,6 +12,8 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 RECORD_MAX_BYTES = 16_000_000
 """The largest record a client sends; the broker's own limit is usually lower."""
+POLL_EVERY = 100
+"""Records handed over between two looks at what became of the earlier ones."""
 QUEUED_MAX_KB = 65_536
 """What a producer or consumer holds in memory at most; beyond it, it waits."""
 
@@ -120,6 +122,7 @@ class Outgoing:
 
     def __init__(self, access: Access, *, linger_ms: int = 5) -> None:
         self._failed: KafkaError | None = None
+        self._sent = 0
         self._producer = Producer({
             **confluent(access), "acks": "all", "enable.idempotence": True,
             "compression.type": "lz4", "linger.ms": linger_ms,
@@ -140,8 +143,11 @@ class Outgoing:
                 break
             except BufferError:
                 self._producer.poll(0.1)
-        self._producer.poll(0)
-        self._check()
+        self._sent += 1
+        if not self._sent % POLL_EVERY:
+            # It lets go of the interpreter, and getting it back takes its time.
+            self._producer.poll(0)
+            self._check()
 
     def flush(self) -> None:
         """Wait until every record handed over is durable."""

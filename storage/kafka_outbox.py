@@ -46,9 +46,12 @@ class KafkaOutbox:
                 return max(found.offset, 0)
 
     def send(self, messages: Iterable[Message]) -> None:
-        """Write records; durable when this returns."""
+        """Hand records over."""
         for m in messages:
             self._out.send(m.topic, m.value, key=m.key)
+
+    def flush(self) -> None:
+        """Wait until what was handed over is durable."""
         self._out.flush()
 
     def note(self, partition: int, emitted: int) -> None:

@@ -124,8 +124,8 @@ class Feeds:
         Parameters
         ----------
         now_ms
-            A feed that was read to its end is known up to this moment; 0 = only once every feed
-            was read to its end, and then without limit.
+            A feed that was read to its end is known up to this moment; 0 = history is played: it
+            has ended.
         wait_s
             How long to wait for a first record.
         """
@@ -133,15 +133,11 @@ class Feeds:
         for message in self._consumer.consume(POLL_MAX, timeout=wait_s):
             if not again(message.error()):
                 self._put(message)
-        caught_up = []
         for feed in self.feeds:
             end = self._consumer.get_watermark_offsets(TopicPartition(*feed), cached=True)
             if end is not None:
                 self._end[feed] = max(self._end[feed], end[1])
             if self._at[feed] >= self._end[feed]:
-                caught_up.append(feed)
-        if now_ms or len(caught_up) == len(self.feeds):
-            for feed in caught_up:
                 merge.quiet(feed, now_ms or merge.latest_ms)
         for time_ms, raw in merge.ready():
             self.done[raw.feed] = raw.offset + 1

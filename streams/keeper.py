@@ -45,11 +45,13 @@ class View(Protocol):
 
 
 class Outbox(Protocol):
-    """Where effects are said (`storage.kafka_client`), and how far they were."""
+    """Where effects are said (`storage.kafka_outbox`), and how far they were."""
 
     def emitted(self, partition: int) -> int: ...
     def send(self, messages: Iterator[Message]) -> None:
-        """Durable when this returns."""
+        """Hand records over."""
+    def flush(self) -> None:
+        """Wait until what was handed over is durable."""
     def note(self, partition: int, emitted: int) -> None: ...
 
 
@@ -64,14 +66,16 @@ class Keeper:
     ----------
     partition, partitions
         Which of how many: a log with another number of partitions is refused.
-    examples
-        Whether to say what a learner may learn from.
     flush_max_events
         Events whose effects are held back to be written together, at most.
+    turn
+        Held while computing, never while waiting: keepers in several threads of one process then
+        do not fight for the interpreter, which costs more than it gives.
     """
 
     def __init__(self, partition: int, partitions: int, *, log: Log, view: View, outbox: Outbox,
-                 checkpoints: Checkpoints, topics: Topics, flush_max_events: int = 4_000) -> None:
+                 checkpoints: Checkpoints, topics: Topics, flush_max_events: int = 4_000,
+                 turn: threading.Lock | None = None) -> None:
         self.partition = partition
         self.partitions = partitions
         self.shard = Shard()
@@ -87,6 +91,7 @@ class Keeper:
         self._sources, self._cards = 0, Cards()
         """How many sources, and which policies, the view knows."""
         self._stopping = threading.Event()
+        self._turn = turn or threading.Lock()
 
     # ------------------------------------------------------------------------------------ opening
 
@@ -111,7 +116,8 @@ class Keeper:
             if offset > self.shown:
                 continue
             try:
-                return checkpoint.load(self._checkpoints.load(offset)), offset
+                with self._turn:
+                    return checkpoint.load(self._checkpoints.load(offset)), offset
             except Damaged as error:
                 _LOG.warning('msg="checkpoint passed over" partition=%d error="%s"',
                              self.partition, error)
@@ -164,12 +170,14 @@ class Keeper:
             raise StoreError(
                 f"log partition {self.partition}: was written with {record.partitions} partitions, "
                 f"the topic has {self.partitions}; a log keeps its number of partitions")
-        try:
-            entries = codec.decode_envelope(record.value)
-            effects = self.shard.step(entries)
-        except Exception as error:
-            raise Poison(f"log partition {self.partition}, offset {record.offset}: cannot be "
-                         f"folded: {error!r}; the shard stops here, nothing is skipped") from error
+        with self._turn:
+            try:
+                entries = codec.decode_envelope(record.value)
+                effects = self.shard.step(entries)
+            except Exception as error:
+                raise Poison(
+                    f"log partition {self.partition}, offset {record.offset}: cannot be folded: "
+                    f"{error!r}; the shard stops here, nothing is skipped") from error
         self.applied = record.offset + 1
         if self.applied > self.shown:
             raws = {x.position: codec.as_json(entries[x.position].event) for x in effects
@@ -190,15 +198,17 @@ class Keeper:
         timeline = self.shard.timeline
         if self.applied <= self.shown or timeline is None:
             return
-        new = [x for x in self._held if x.offset >= self.emitted]
-        if new:
+        with self._turn:
+            new = [x for x in self._held if x.offset >= self.emitted]
             self._outbox.send(self._outgoing.messages(
                 new, rows.catalogue(timeline.last.policy), timeline.last.offset_ms))
+            made = change(self.shard, self.partition, self.partitions, self.shown, self.applied,
+                          self._held, self._touched, self._sources, self._cards)
+        if new:
+            self._outbox.flush()
         if self.applied > self.emitted:
             self.emitted = self.applied
             self._outbox.note(self.partition, self.emitted)
-        made = change(self.shard, self.partition, self.partitions, self.shown, self.applied,
-                      self._held, self._touched, self._sources, self._cards)
         try:
             self._view.apply(made)
         except MarkMismatch as error:
@@ -221,7 +231,8 @@ class Keeper:
     def checkpoint(self) -> None:
         """Write the state, if it changed since the last time and all of it was said."""
         if self.applied != self.checkpointed and self.applied == self.shown:
-            self._checkpoints.save(self.applied, checkpoint.dump(self.shard))
+            with self._turn:
+                self._checkpoints.save(self.applied, checkpoint.dump(self.shard))
             self.checkpointed = self.applied
 
     def _name_of(self, key: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import threading
 import time
 from collections import deque
 from collections.abc import AsyncIterable, Callable
@@ -180,6 +181,7 @@ class Worker:
         self._outbox = KafkaOutbox(settings.kafka)
         self._view = view_of(settings)
         self._pool = ThreadPoolExecutor(THREADS_MAX, "keeper")
+        self._turn = threading.Lock()
         self._pumps: dict[int, _Pump] = {}
         self._metrics = _Metrics()
 
@@ -188,7 +190,7 @@ class Worker:
         return Keeper(
             partition, self.partitions, log=KafkaLog(self._settings.kafka), view=self._view,
             outbox=self._outbox, checkpoints=Checkpoints(folder), topics=self._topics,
-            flush_max_events=self._settings.worker.flush_max_events)
+            flush_max_events=self._settings.worker.flush_max_events, turn=self._turn)
 
     def revoked(self) -> None:
         for pump in self._pumps.values():

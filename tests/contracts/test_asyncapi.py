@@ -47,7 +47,7 @@ from streams.service import EmbeddedService
 ROOT = Path(__file__).parents[2]
 DOCUMENT: dict[str, Any] = yaml.safe_load((ROOT / "docs/asyncapi.yaml").read_text("utf-8"))
 SCHEMA = json.loads(gzip.decompress((ROOT / "tests/data/asyncapi-3.0.0.json.gz").read_bytes()))
-OUT = ("assessments", "alerts", "reviews", "rejects")
+OUT = ("assessments", "alerts", "reviews", "rejects", "signals", "examples")
 BEIJING_MS = 8 * 3_600_000
 
 
@@ -194,7 +194,7 @@ def test_what_is_said_fits_its_payload(changes: list[Change | Dead]) -> None:
         seen[json.loads(message.value)["type"]] += 1
     assert {name for name, n in seen.items() if n >= 2} == {
         "xinfeng.assessment.changed", "xinfeng.alert.changed", "xinfeng.review.changed",
-        "xinfeng.review.answered", "xinfeng.event.rejected"}
+        "xinfeng.review.answered", "xinfeng.event.rejected", "xinfeng.signal", "xinfeng.example"}
     unusual = list(Outgoing(Topics.of("xinfeng"), 0, lambda _: "").messages(rare(), {}, 0))
     assert [wrong(m.topic, m.value) for m in unusual] == [[], [], []]
     assert "raw_base64" in unusual[0].value.decode()
@@ -211,7 +211,7 @@ def test_a_planted_fault_is_found(changes: list[Change | Dead]) -> None:
             del less["data"][field]
             assert wrong(message.topic, json.dumps(less).encode()), (good["type"], field)
             bad = copy.deepcopy(good)
-            bad["data"][field] = {"nowhere": 1}
+            bad["data"][field] = {"nowhere": None}
             assert wrong(message.topic, json.dumps(bad).encode()), (good["type"], field)
         for place in (good, good["data"]):
             place["nowhere"] = 1

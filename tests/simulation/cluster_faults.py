@@ -126,6 +126,9 @@ class World:
                 assert self.said[id] == m.value, f"{id} was said in two ways"
             self.said[id] = m.value
 
+    def flush(self) -> None:
+        self.fault()
+
     def note(self, partition: int, emitted: int) -> None:
         if self.random.random() < 0.7:  # not at once, and lost by a crash
             self.noted = max(self.noted, emitted)
