@@ -90,6 +90,7 @@ class _Pump:
         self._opened = False
         self._paused = False
         self._end = 0
+        self._busy: asyncio.Future[None] | None = None
         self._task = asyncio.create_task(self._run())
 
     async def offer(self, record: Record, end: int) -> None:
@@ -112,18 +113,31 @@ class _Pump:
         self._paused = False
         self._there.set()
 
-    async def close(self) -> None:
-        """Let the partition go."""
-        self.keeper.stop()
+    async def close(self, *, save: bool = False) -> None:
+        """Let the partition go.
+
+        Parameters
+        ----------
+        save
+            Say what follows from all that was folded, and write a checkpoint: nobody else has the
+            partition yet.
+        """
         self._task.cancel()
+        if not save:
+            self.keeper.stop()
         await asyncio.gather(self._task, return_exceptions=True)
+        if self._busy is not None:
+            await asyncio.gather(self._busy, return_exceptions=True)
+        if save and self._opened:
+            await self._call(self.keeper.close)
         self._metrics.forget(self.keeper.partition)
 
     async def _call(self, work: Callable[..., None], *args: Any) -> None:
         started, before = time.perf_counter(), self.keeper.shard.counts.accepted
         loop = asyncio.get_running_loop()
-        # A thread cannot be cancelled: whoever closes waits until it is through.
-        await asyncio.shield(loop.run_in_executor(self._pool, work, *args))
+        # A thread cannot be cancelled: whoever closes waits for it (`close`).
+        self._busy = loop.run_in_executor(self._pool, work, *args)
+        await asyncio.shield(self._busy)
         self._metrics.seconds.inc(time.perf_counter() - started)
         self._metrics.events.inc(max(self.keeper.shard.counts.accepted - before, 0))
         self._metrics.look(self.keeper, len(self._waiting), self._end)
@@ -207,6 +221,12 @@ class Worker:
         _LOG.info("msg=assigned partitions=%s", sorted(partitions))
         await asyncio.gather(*(pump.close() for pump in lost))
 
+    async def close(self) -> None:
+        """Leave everything so that a restart finds a fresh checkpoint."""
+        pumps, self._pumps = list(self._pumps.values()), {}
+        await asyncio.gather(*(pump.close(save=True) for pump in pumps))
+        _LOG.info("msg=closed partitions=%s", sorted(p.keeper.partition for p in pumps))
+
     async def fold(self, stream: AsyncIterable[Any]) -> None:
         """Faust's agent over the log."""
         async for event in stream.events():  # type: ignore[attr-defined]
@@ -237,7 +257,11 @@ def serve(settings: Settings, metrics_port: int, metrics_host: str) -> None:
     async def assigned(_: Any, *args: Any, **__: Any) -> None:
         await worker.assigned({tp.partition for tp in args[0] if tp.topic == name})
 
+    async def closing(*_: Any, **__: Any) -> None:
+        await worker.close()
+
     # Faust's own types leave out that a receiver may be a coroutine with any arguments.
     made.on_partitions_revoked.connect(cast(Any, revoked))
     made.on_partitions_assigned.connect(cast(Any, assigned))
+    made.on_before_shutdown.connect(cast(Any, closing))
     faust_app.run(made)
