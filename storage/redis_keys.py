@@ -31,6 +31,7 @@ class Keys:
         self.reviews = f"{prefix}:reviews"
         self.answers = f"{prefix}:answers"
         self.rejects = f"{prefix}:rejects"
+        self.rejects_mark = f"{prefix}:rejects:mark"
 
     def part(self, partition: int) -> str:
         return f"{self.prefix}:part:{partition}"

@@ -244,11 +244,20 @@ class RedisView:
         self.client.eval(_SCRIPT, 1, self.keys.prefix, TRANSITIONS_MAX, REJECTS_MAX,
                          *_dead(id, dead))
 
+    def rejects_mark(self) -> int:
+        """Offset of the rejects topic from which dead letters of intake are not here yet."""
+        return int(self.client.get(self.keys.rejects_mark) or 0)
+
+    def move_rejects_mark(self, offset: int) -> None:
+        self.client.set(self.keys.rejects_mark, offset)
+
     def clear(self) -> None:
-        """Remove the whole view, for building it again. Nobody may write to it meanwhile."""
+        """Remove the whole view at once: writers that are at work find it empty, and begin again.
+        """
         pattern = "".join(f"[{c}]" if c in "*?[" else c for c in self.keys.prefix) + ":*"
-        for found in self.client.scan_iter(pattern, count=1_000):
-            self.client.unlink(found)
+        # One key at a time: `unpack` takes only some thousands.
+        self.client.eval("for _, key in ipairs(redis.call('KEYS', ARGV[1])) do "
+                         "redis.call('UNLINK', key) end", 0, pattern)
 
 
 def _subject(row: SubjectRow) -> tuple[str, int, bytes]:

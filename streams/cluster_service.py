@@ -20,7 +20,6 @@ from models.policy import Policy
 from models.scorecard import Card
 from storage.kafka_client import Outgoing, Topics
 from storage.kafka_log import KafkaLog
-from storage.redis_view import RedisView
 from storage.sqlite_store import Dead
 from streams import codec, outgoing
 from streams.codec import InvalidEvent
@@ -50,12 +49,11 @@ class ClusterService(Queries):
         Key of the complainants' hash: the same as the intake's.
     """
 
-    def __init__(self, settings: Settings, policy: Policy, secret: bytes, reader: RedisReader,
-                 view: RedisView) -> None:
+    def __init__(self, settings: Settings, policy: Policy, secret: bytes,
+                 reader: RedisReader) -> None:
         super().__init__(reader, Situation(reader.standing, reader))
         self._settings = settings
         self._reader = reader
-        self._rejects = view
         self._topics = Topics.of(settings.kafka.prefix)
         self._out = Outgoing(settings.kafka)
         self._intake = Intake(Card(policy, 0), secret, oldest_ms(settings.intake.time_oldest),
@@ -95,8 +93,6 @@ class ClusterService(Queries):
                 self._out.send(self._topics.rejects, outgoing.dead_letter(id, letter),
                                key=id.encode())
             self._out.flush()
-        for id, letter in dead:
-            self._rejects.reject(id, letter)
         return Receipt(accepted, 0, rejected)
 
     def _renew(self) -> None:

@@ -9,7 +9,7 @@ from config.load import Settings
 from models.policy import Policy
 from streams import run
 from streams.cluster_service import ClusterService
-from streams.connect import client, view_of
+from streams.connect import client
 from streams.redis_reader import RedisReader
 
 
@@ -25,7 +25,7 @@ def serve(settings: Settings, policy: Policy, policy_path: Path | None, secret: 
     with run.listen(host, port) as server_socket:
         # A page that cannot be had now is an error now: it does not wait.
         reader = RedisReader(client(settings, patient=False), settings.kafka.prefix)
-        service = ClusterService(settings, policy, secret, reader, view_of(settings))
+        service = ClusterService(settings, policy, secret, reader)
         app = run.console_of(service, settings, policy_path, host)
         name = f"[{host}]" if ":" in host else host
         sys.stdout.write(f"http://{name}:{server_socket.getsockname()[1]}/\n"

@@ -6,13 +6,14 @@ import asyncio
 import logging
 import os
 import threading
+from collections.abc import Callable
 
 import faust
 from prometheus_client import Counter, Gauge, start_http_server
 
 from config.load import Settings
 from models.policy import Policy
-from streams import faust_app, logs
+from streams import faust_app, letters, logs
 from streams.connect import view_of
 from streams.sequencer import Sequencer
 
@@ -34,28 +35,36 @@ class _Lead:
     def __init__(self, settings: Settings, policy: Policy, secret: bytes) -> None:
         self._settings, self._policy, self._secret = settings, policy, secret
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="sequencer", daemon=True)
+        self._thread = threading.Thread(target=self._guarded, args=(self._run,), daemon=True)
         self._thread.start()
+        # Apart: a Redis that is away must not hold up the log.
+        threading.Thread(target=self._guarded, args=(self._letters,), daemon=True).start()
 
-    def _run(self) -> None:
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """A thread's outermost frame."""
         try:
-            sequencer = Sequencer(self._settings, self._policy, self._secret,
-                                  view_of(self._settings))
-            seen = [0, 0]
-
-            def stopped() -> bool:
-                EVENTS.inc(sequencer.events - seen[0])
-                REJECTED.inc(sequencer.rejected - seen[1])
-                seen[:] = sequencer.events, sequencer.rejected
-                LAG.set(sequencer.lag())
-                CLOCK.set(sequencer.clock_ms / 1000)
-                return self._stop.is_set()
-
-            sequencer.run(stopped)
-            sequencer.close()
+            work()
         except BaseException as error:
             _LOG.critical('msg="the process ends" error=%r', error, exc_info=error)
             os._exit(1)
+
+    def _run(self) -> None:
+        sequencer = Sequencer(self._settings, self._policy, self._secret)
+        seen = [0, 0]
+
+        def stopped() -> bool:
+            EVENTS.inc(sequencer.events - seen[0])
+            REJECTED.inc(sequencer.rejected - seen[1])
+            seen[:] = sequencer.events, sequencer.rejected
+            LAG.set(sequencer.lag())
+            CLOCK.set(sequencer.clock_ms / 1000)
+            return self._stop.is_set()
+
+        sequencer.run(stopped)
+        sequencer.close()
+
+    def _letters(self) -> None:
+        letters.show(self._settings.kafka, view_of(self._settings), self._stop.is_set)
 
     def end(self) -> None:
         """Write what was read, and stop."""

@@ -11,10 +11,8 @@ One process is enough: it is measured at several times what a worker folds. Othe
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
@@ -40,12 +38,6 @@ HOUR_MS = 3_600_000
 POLL_S = 0.02
 
 
-class Rejects(Protocol):
-    """Where dead letters are shown (`storage.redis_view`)."""
-
-    def reject(self, id: str, dead: Dead) -> None: ...
-
-
 class Sequencer:
     """
     Parameters
@@ -56,15 +48,13 @@ class Sequencer:
         Key of the complainants' hash: the same for every intake and console.
     """
 
-    def __init__(self, settings: Settings, policy: Policy, secret: bytes,
-                 rejects: Rejects | None = None) -> None:
+    def __init__(self, settings: Settings, policy: Policy, secret: bytes) -> None:
         self._settings = settings
         access: Access = settings.kafka
         self._topics = Topics.of(access.prefix)
         self._by_producer = settings.kafka.feed_time == "producer"
         self._intake = Intake(Card(policy, 0), secret, oldest_ms(settings.intake.time_oldest),
                               settings.intake.time_ahead_max_s * 1000)
-        self._rejects = rejects
         log = KafkaLog(access)
         partitions = log.partitions()
         log.close()
@@ -141,9 +131,6 @@ class Sequencer:
         for id, dead in self._dead:
             self._out.send(self._topics.rejects, outgoing.dead_letter(id, dead), key=id.encode())
         self._out.flush()
-        if self._rejects is not None:
-            for id, dead in self._dead:
-                self._rejects.reject(id, dead)
         self._dead.clear()
         self._feeds.commit()
 
@@ -202,12 +189,3 @@ def last_policy(access: Access) -> str:
         return held
     finally:
         consumer.close()
-
-
-def serve(make: Callable[[], Sequencer], stop: threading.Event) -> None:
-    """Run a sequencer until `stop`."""
-    sequencer = make()
-    try:
-        sequencer.run(stop.is_set)
-    finally:
-        sequencer.close()
