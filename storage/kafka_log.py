@@ -70,10 +70,19 @@ def record_of(offset: int, value: bytes, headers: Mapping[str, Any] | Iterable[A
 
 
 class KafkaLog:
-    """Reads the log. One thread at a time."""
+    """Reads the log. One thread at a time.
 
-    def __init__(self, access: Access, topic: str = "") -> None:
-        self.topic = topic or Topics.of(access.prefix).log
+    Parameters
+    ----------
+    patient
+        Wait for ever for a broker that is away, instead of raising.
+    """
+
+    def __init__(self, access: Access, *, patient: bool = True) -> None:
+        self.topic = Topics.of(access.prefix).log
+        self._servers = access.servers
+        self._patient = patient
+        self._ask_s = ASK_S if patient else 3.0
         self._consumer = Consumer({
             **confluent(access), "group.id": f"{access.prefix}.log.readers",
             "enable.auto.commit": False, "auto.offset.reset": "error",
@@ -93,9 +102,10 @@ class KafkaLog:
         """
         while True:
             try:
-                found = self._consumer.list_topics(self.topic, timeout=ASK_S).topics[self.topic]
+                found = self._consumer.list_topics(self.topic,
+                                                  timeout=self._ask_s).topics[self.topic]
             except KafkaException as error:
-                again(error.args[0])
+                self._again(error)
                 continue
             if found.error is not None:
                 raise StoreError(f"Kafka topic {self.topic}: {found.error.str()}; "
@@ -110,10 +120,15 @@ class KafkaLog:
         while True:
             try:
                 low, high = self._consumer.get_watermark_offsets(
-                    TopicPartition(self.topic, partition), timeout=ASK_S)
+                    TopicPartition(self.topic, partition), timeout=self._ask_s)
                 return low, high
             except KafkaException as error:
-                again(error.args[0])
+                self._again(error)
+
+    def _again(self, error: KafkaException) -> None:
+        """Return when the question should be asked again."""
+        if again(error.args[0]) and not self._patient:
+            raise StoreError(f"kafka.servers={self._servers}: no broker answers") from None
 
     def find(self, subject: str) -> Iterator[tuple[int, bytes, set[int]]]:
         """(offset, envelope, positions) of the events of one subject and of those of none, in its

@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import msgspec
 import typer
 
 from config import load
@@ -262,7 +263,10 @@ def _shards(store: str, as_of_ms: int | None,
         from storage.kafka_log import KafkaLog
         from streams.past import past
 
-        with closing(KafkaLog(load.settings(settings).kafka)) as log:
+        kafka, prefix = load.settings(settings).kafka, store.partition("#")[2]
+        if prefix:
+            kafka = msgspec.structs.replace(kafka, prefix=prefix)
+        with closing(KafkaLog(kafka, patient=False)) as log:
             yield lambda subject: past(log, subject, as_of_ms)
         return
     with _redis_reader(store) as reader:

@@ -175,23 +175,29 @@ class Feeds:
 def structured(headers: dict[str, str | bytes | None], body: bytes) -> bytes:
     """A CloudEvent in binary mode (attributes in `ce_` headers) as one in structured mode.
 
-    Bytes in msgpack data become base64 strings, which the decoder takes for bytes. A body that is
-    no msgpack is taken as JSON; if it is neither, the decoder says so.
+    Bytes in msgpack data become base64 strings, which the decoder takes for bytes. An empty body is
+    no data; one that is not what its content type says becomes a text that says so.
     """
-    event: dict[str, object] = {}
-    for name, value in headers.items():
-        if name.startswith("ce_"):
-            event[name[3:]] = value.decode("utf-8", "replace") if isinstance(
-                value, bytes) else value
-    kind = headers.get("content-type") or b""
-    if b"msgpack" in (kind.encode() if isinstance(kind, str) else kind):
-        try:
-            event["data"] = msgspec.msgpack.decode(body)
-        except (msgspec.MsgspecError, RecursionError, UnicodeError, ValueError):
-            event["data"] = "not msgpack"
-    else:
-        event["data"] = msgspec.Raw(body or b"null")
+    event: dict[str, object] = {name[3:]: _text(value) for name, value in headers.items()
+                                if name.startswith("ce_") and name != "ce_data"}
+    if body:
+        packed = "msgpack" in (_text(headers.get("content-type")) or "")
+        event["data"] = _data(packed, body)
+    return msgspec.json.encode(event)
+
+
+def _text(value: str | bytes | None) -> str | None:
+    if value is None:
+        return None
+    raw = value if isinstance(value, bytes) else value.encode("utf-8", "replace")
+    return raw.decode("utf-8", "replace")
+
+
+def _data(packed: bool, body: bytes) -> msgspec.Raw | str:
+    """A body as JSON, or what is wrong with it: it must not reach beyond its place."""
     try:
-        return msgspec.json.encode(event)
+        if packed:
+            return msgspec.Raw(msgspec.json.encode(msgspec.msgpack.decode(body)))
+        return msgspec.json.decode(body, type=msgspec.Raw)
     except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
-        return b'{"data": "not JSON"}'
+        return f"not {'msgpack' if packed else 'JSON'}"

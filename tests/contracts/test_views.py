@@ -582,14 +582,16 @@ def test_the_commands_say_the_same(city: EmbeddedService, shown: dict[str, Asked
 
 @pytest.mark.parametrize(("words", "store", "code", "says"), [
     (["show", "x"], "{}#test-4", 2, "the store knows nothing of it"),
-    (["show", "x", "--as-of", "2026-01-01"], "{}#test-4", 2, "--as-of: needs the log"),
+    (["show", "x", "--as-of", "2026-01-01"], "{}#test-4", 2, "no broker answers"),
     (["alerts"], "{}#test-none", 2, "holds no view under test-none"),
     (["digest"], "redis://user:secret@127.0.0.1:1/0", 1, "127.0.0.1:1"),
     (["rejects"], "redis://h:x/0", 2, "--store redis://h:x/0"),
 ])
 def test_what_a_command_cannot_do(words: list[str], store: str, code: int, says: str,
                                   shown: dict[str, Asked], redis_server: Any,
+                                  monkeypatch: pytest.MonkeyPatch,
                                   capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("XINFENG_KAFKA", "127.0.0.1:1")
     assert invoke([*words, "--store", store.format(redis_server.address)]) == code
     error = capsys.readouterr().err
     assert says in error and error.count("\n") == 1 and "secret" not in error
