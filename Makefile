@@ -17,6 +17,7 @@ help:
 	@echo "make check   the same kind of checks in under a minute, for every save"
 	@echo "make cluster a real Kafka and Redis here, without Docker (WITH=prometheus: one more);"
 	@echo "             make cluster-down stops what it started, and nothing else"
+	@echo "make killtest  kill -9 of everything over 1,000,000 events (make killtest-short: two minutes)"
 	@echo "make bench   the measurements of bench/README.md"
 	@echo "make setup   only install into .venv; make clean   remove .venv and caches"
 
@@ -64,6 +65,12 @@ bench: setup
 	$(BIN)/python -m bench.load memory --subjects 100000 --each 10
 	$(BIN)/python -m bench.city --subjects 30000
 	$(BIN)/python -m bench.iot
+
+killtest: setup
+	$(BIN)/python -m bench.killtest
+
+killtest-short: setup
+	$(BIN)/python -m bench.killtest --short
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -55,6 +55,14 @@ class Checkpoints:
             os.close(handle)
         for old in self.offsets()[:-KEPT]:
             self.remove(old)
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Remove what writers that crashed left behind: nobody writes an older one any more."""
+        oldest = min(self.offsets(), default=0)
+        for part in self.folder.glob("*.part"):
+            if int(part.name.partition(".")[0]) < oldest:
+                part.unlink(missing_ok=True)
 
     def offsets(self) -> list[int]:
         """Offsets of the checkpoints that are there, ascending."""
@@ -72,6 +80,7 @@ class Checkpoints:
         """
         digest = xxhash.xxh3_128(_MAGIC)
         with (self.folder / f"{offset:020d}.checkpoint").open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
             if file.read(len(_MAGIC)) != _MAGIC:
                 raise Damaged(f"{file.name}: does not begin like a checkpoint")
             while True:
@@ -81,7 +90,8 @@ class Checkpoints:
                 (length,) = _LENGTH.unpack(head)
                 if not length:
                     break
-                part = file.read(length)
+                # A damaged length may be anything: it is not asked for.
+                part = file.read(length) if length <= size else b""
                 if len(part) < length:
                     raise Damaged(f"{file.name}: ends early")
                 digest.update(head)

@@ -6,6 +6,7 @@ administers, Faust (aiokafka) assigns partitions to workers.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -130,6 +131,9 @@ class Outgoing:
             # The broker may be away for as long as it likes: nothing is given up.
             "message.timeout.ms": 0,
         })
+        # Its number among producers takes half a second to get: ask now, not with the first alert.
+        with suppress(KafkaException):
+            self._producer.list_topics(timeout=5)
 
     def send(self, topic: str, value: bytes | None, *, key: bytes | None = None,
              partition: int = -1, timestamp_ms: int = 0,

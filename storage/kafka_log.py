@@ -159,7 +159,11 @@ class KafkaLog:
         self._consumer.assign([at])
         try:
             while start < stop:
-                for message in self._consumer.consume(256, timeout=1.0):
+                # Waits for one, and takes what is there with it: `consume` alone would wait for all.
+                first = self._consumer.poll(1.0)
+                if first is None:
+                    continue
+                for message in (first, *self._consumer.consume(255, timeout=0)):
                     if again(message.error()):
                         continue
                     offset = message.offset()
