@@ -159,7 +159,7 @@ class KafkaLog:
         self._consumer.assign([at])
         try:
             while start < stop:
-                # Waits for one, and takes what is there with it: `consume` alone would wait for all.
+                # Waits for one, and takes what came with it: `consume` would wait for all 256.
                 first = self._consumer.poll(1.0)
                 if first is None:
                     continue

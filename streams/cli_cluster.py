@@ -98,7 +98,8 @@ def intake(policy: PolicyFile = None, settings: SettingsFile = None,
     """Check the events of all feeds and write them to the log. Several may run: one works."""
     from streams.intake_role import serve
 
-    serve(load.settings(settings), load.policy(policy), secret(keys), metrics_port, metrics_host)
+    serve(load.settings(settings), load.policy(policy) if policy else None, secret(keys),
+          metrics_port, metrics_host)
 
 
 def worker(settings: SettingsFile = None, metrics_port: MetricsPort = 0,

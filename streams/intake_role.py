@@ -32,7 +32,7 @@ LEADS = Gauge("xinfeng_intake_leads", "1 in the process that does the work, 0 in
 class _Lead:
     """The thread that does the work while this process leads."""
 
-    def __init__(self, settings: Settings, policy: Policy, secret: bytes) -> None:
+    def __init__(self, settings: Settings, policy: Policy | None, secret: bytes) -> None:
         self._settings, self._policy, self._secret = settings, policy, secret
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._guarded, args=(self._run,), daemon=True)
@@ -72,7 +72,7 @@ class _Lead:
         self._thread.join(30)
 
 
-def serve(settings: Settings, policy: Policy, secret: bytes, metrics_port: int,
+def serve(settings: Settings, policy: Policy | None, secret: bytes, metrics_port: int,
           metrics_host: str) -> None:
     """Run an intake until SIGINT or SIGTERM; leaves the process."""
     logs.to_stderr()

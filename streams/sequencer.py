@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
+from config import load
 from config.load import Settings
 from models import events as e
 from models.policy import Policy, decode, digest, encode
@@ -43,15 +44,19 @@ class Sequencer:
     Parameters
     ----------
     policy
-        To be in force; enters the log if it is not there yet.
+        To be in force; enters the log if it does not end with it. None = the one the log ends
+        with, or the default.
     secret
         Key of the complainants' hash: the same for every intake and console.
     """
 
-    def __init__(self, settings: Settings, policy: Policy, secret: bytes) -> None:
+    def __init__(self, settings: Settings, policy: Policy | None, secret: bytes) -> None:
         self._settings = settings
         access: Access = settings.kafka
         self._topics = Topics.of(access.prefix)
+        self._held = last_policy(access)
+        if policy is None:
+            policy = decode(self._held) if self._held else load.policy()
         self._by_producer = settings.kafka.feed_time == "producer"
         self._intake = Intake(Card(policy, 0), secret, oldest_ms(settings.intake.time_oldest),
                               settings.intake.time_ahead_max_s * 1000)
@@ -150,11 +155,10 @@ class Sequencer:
         ------
         StoreError: it does not go on from the one before.
         """
-        held = last_policy(self._settings.kafka)
-        if held == self._policy:
+        if self._held == self._policy:
             return
-        if held:
-            old = Card(decode(held), 0).item_ids
+        if self._held:
+            old = Card(decode(self._held), 0).item_ids
             if self._intake.card.item_ids[:len(old)] != old:
                 raise StoreError("policy: the items catalogue may only grow at its end; "
                                  f"the log knows {old[-1]} as its last item")

@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import TypeAlias
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from streams.merge import Merge
@@ -168,7 +168,8 @@ class _GoesBack(Merge[int, Record]):
 
 @pytest.mark.parametrize("planted", [_IgnoresTheLast, _TiesTooEarly, _OtherTies, _GoesBack])
 def test_a_planted_fault_is_noticed(planted: type[Merge[int, Record]]) -> None:
-    @settings(max_examples=500, database=None)
+    @settings(max_examples=500, database=None, report_multiple_bugs=False,
+              phases=[Phase.generate])
     @given(FEEDS, STEPS)
     def look(feeds: Feeds, steps: Steps) -> None:
         assert play(feeds, steps, planted) == wanted(feeds)
