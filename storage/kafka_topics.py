@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any, NamedTuple
 
-from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewTopic
+from kafka import TopicPartition
+from kafka.admin import (
+    ConfigResource,
+    ConfigResourceType,
+    KafkaAdminClient,
+    NewTopic,
+    OffsetSpec,
+)
 from kafka.errors import KafkaError as AdminError
 from kafka.errors import TopicAlreadyExistsError
 
@@ -101,6 +108,42 @@ def problems(access: Access, topics: list[Wanted]) -> Iterator[str]:
             got = held[topic.name].get(key, "")
             if got != value:
                 yield f"{topic.name}: {key}={got}, wanted {value}"
+
+
+class Lag(NamedTuple):
+    """How far one partition of a topic was taken."""
+
+    topic: str
+    partition: int
+    end: int
+    """Offset that the next record will have."""
+    done: int
+    """Next offset that was not taken yet: read by intake, or said by a worker."""
+
+
+def lag(access: Access) -> list[Lag]:
+    """Of the feeds, as far as intake noted; of the log, as far as workers noted what they said.
+
+    Raises
+    ------
+    StoreError: the broker cannot be reached, or a topic is missing.
+    """
+    t = Topics.of(access.prefix)
+    out = []
+    with closing(_admin(access)) as admin:
+        try:
+            for group, topics in ((f"{access.prefix}.intake.feeds", t.feeds),
+                                  (f"{access.prefix}.emitted", (t.log,))):
+                parts = [TopicPartition(found["name"], p["partition_index"])
+                         for found in admin.describe_topics(list(topics))
+                         for p in found["partitions"]]
+                ends = admin.list_partition_offsets(dict.fromkeys(parts, OffsetSpec.LATEST))
+                done = admin.list_group_offsets(group)[group]
+                out += [Lag(p.topic, p.partition, ends[p].offset,
+                            max(done[p].offset, 0) if p in done else 0) for p in parts]
+        except AdminError as error:
+            raise StoreError(f"kafka.servers={access.servers}: {error}") from None
+    return sorted(out)
 
 
 def _configs(admin: Any, names: list[str]) -> dict[str, dict[str, str]]:

@@ -10,8 +10,8 @@ import typer
 from config import load
 from config.load import Settings
 from storage.sqlite_store import secret
-from streams import logs
-from streams.options import AsJson, PolicyFile, SettingsFile, Wrong, put
+from streams import logs, tables
+from streams.options import AsJson, InLang, PolicyFile, SettingsFile, Wrong, put
 from streams.progress import shown
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.add_typer(_topics, name="topics")
     app.add_typer(_view, name="view")
-    for command in (publish, intake, worker, console):
+    for command in (publish, intake, worker, console, lag):
         app.command()(command)
 
 
@@ -122,6 +122,18 @@ def console(
     chosen = load.settings(settings)
     serve(chosen, load.policy(policy), policy, secret(keys), host=host or chosen.http.host,
           port=chosen.http.port if port is None else port)
+
+
+def lag(settings: SettingsFile = None, json: AsJson = False, lang: InLang = "zh") -> None:
+    """How far intake has read the feeds, and the workers the log, by partition."""
+    from storage import kafka_topics
+
+    rows = kafka_topics.lag(load.settings(settings).kafka)
+    if json:
+        for row in rows:
+            put({**row._asdict(), "lag": row.end - row.done})
+    else:
+        tables.lag(rows, lang)
 
 
 @_view.command("rebuild")

@@ -36,6 +36,8 @@ _WORDS: dict[str, tuple[str, str]] = {
     "direct": ("直接判定", "direct"), "internal": ("内部", "internal"),
     "changed": ("等级变化", "grade changes"), "count": ("数量", "count"), "to": ("至", "to"),
     "opens": ("将新增预警", "alerts that would open"),
+    "topic": ("主题", "topic"), "partition": ("分区", "partition"), "end": ("末端", "end"),
+    "done": ("已处理", "done"), "lag": ("积压", "lag"),
     "vanishes": ("将消失预警", "alerts that would vanish"),
 }
 
@@ -53,7 +55,8 @@ def _table(lang: Lang, *columns: str, title: str = "") -> Table:
     table = Table(title=title or None, title_justify="left", box=None, pad_edge=False,
                   header_style="bold")
     for column in columns:
-        number = column in ("points", "credit", "risk", "probability", "count")
+        number = column in ("points", "credit", "risk", "probability", "count", "partition", "end",
+                            "done", "lag")
         table.add_column(_w(lang, column), justify="right" if number else "left",
                          overflow="fold")
     return table
@@ -97,6 +100,16 @@ def rejects(rows: Iterable[Row], lang: Lang, *, more: bool) -> None:
     for r in rows:
         table.add_row(_when(r["at"]), r["origin"], Text(r["reason"]["message"]))
     _show(screen(), lang, table, more=more)
+
+
+def lag(rows: Iterable[Any], lang: Lang) -> None:
+    """How far each partition of each topic was taken (`storage.kafka_topics.Lag`)."""
+    table = _table(lang, "topic", "partition", "end", "done", "lag")
+    for r in rows:
+        behind = r.end - r.done
+        table.add_row(r.topic, str(r.partition), str(r.end), str(r.done),
+                      Text(str(behind), style="yellow" if behind else ""))
+    _show(screen(), lang, table)
 
 
 def subject(s: Row, lang: Lang, items: Catalogue) -> None:

@@ -119,7 +119,7 @@ def test_written_after_the_first_event_has_waited() -> None:
 def test_a_subject_has_one_partition(partitions: int) -> None:
     """Its events come out there, in the order they went in, with its name beside each."""
     draw = random.Random(partitions)
-    subjects = ev.codes(30)
+    subjects = ev.codes(90)
     log = Log(partitions, max_events=7)
     sent: dict[str, list[str]] = {}
     for n in range(400):
