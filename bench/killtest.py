@@ -111,6 +111,7 @@ class Chaos:
         self.plan = list(zip(at, plan, strict=True))
         self.done: Counter[str] = Counter()
         self.workers = [f"worker{n}" for n in range(workers)]
+        self.added = workers
         self.intakes = ["intake0", "intake1"]
 
     def run(self, limit_s: float) -> None:
@@ -162,7 +163,8 @@ class Chaos:
         self.site.client().flushall()
 
     def _add(self) -> None:
-        name = f"worker{len(self.workers)}"
+        self.added += 1
+        name = f"worker{self.added}"
         self.workers.append(name)
         self.site.start(name)
 

@@ -39,6 +39,7 @@ class Record(NamedTuple):
     subjects: bytes
     """8 bytes an event, little endian: `subject_hash` of its subject."""
     partitions: int
+    """Of the log when it was written; 0 = a record that intake did not write."""
 
 
 def write(out: Outgoing, topic: str, partition: int, partitions: int, envelope: bytes,
@@ -63,10 +64,14 @@ def again(error: KafkaError | None) -> bool:
     raise KafkaException(error)
 
 
-def record_of(offset: int, value: bytes, headers: Mapping[str, Any] | Iterable[Any]) -> Record:
-    """A record as any client of Kafka hands it over."""
-    held = dict(headers)
-    return Record(offset, value, bytes(held["subjects"]), int(held["partitions"]))
+def record_of(offset: int, value: bytes | None,
+              headers: Mapping[str, Any] | Iterable[Any] | None) -> Record:
+    """A record as any client of Kafka hands it over, whoever wrote it."""
+    held = dict(headers or ())
+    subjects, partitions = (bytes(held.get(x) or b"") for x in ("subjects", "partitions"))
+    known = partitions.isdigit() and len(subjects) % 8 == 0
+    return Record(offset, value or b"", subjects if known else b"",
+                  int(partitions) if known else 0)
 
 
 class KafkaLog:
@@ -170,7 +175,6 @@ class KafkaLog:
                     assert offset is not None and offset >= start
                     start = offset + 1
                     if offset < stop:
-                        yield record_of(offset, bytes(message.value() or b""),
-                                        message.headers() or [])
+                        yield record_of(offset, message.value(), message.headers())
         finally:
             self._consumer.unassign()

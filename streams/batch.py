@@ -26,7 +26,7 @@ ENVELOPE_EVENTS = 4_000
 """Nobody waits for a single event of a file: larger transactions than in service."""
 PRESENT_MS = 4_102_444_800_000
 """The year 2100: a file must give the same result on any day, so today's clock has no say."""
-JUMP_MAX_D = 366
+JUMP_MAX_D = 3600
 """How far one event may move the clock of a log that has one, unless told otherwise [days]."""
 _TICK = e.Tick()
 _TICK_BODY = codec.encode(_TICK)

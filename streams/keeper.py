@@ -56,7 +56,12 @@ class Outbox(Protocol):
 
 
 class Poison(Exception):
-    """An envelope that cannot be folded: the shard stops there, nothing is skipped."""
+    """An envelope that cannot be folded: the shard stops before it, nothing is skipped."""
+
+    def __init__(self, partition: int, offset: int, error: Exception) -> None:
+        super().__init__(f"log partition {partition}, offset {offset}: cannot be folded: "
+                         f"{error!r}; the shard stops here, nothing is skipped")
+        self.offset = offset
 
 
 class Keeper:
@@ -99,17 +104,21 @@ class Keeper:
         """Load the newest checkpoint that the view is not behind of, and refill up to the log's
         end."""
         started = time.monotonic()
+        self._begin()
+        loaded = self.applied
+        self.catch_up()
+        _LOG.info("msg=opened partition=%d checkpoint=%d applied=%d subjects=%d seconds=%.1f",
+                  self.partition, loaded, self.applied, len(self.shard.subjects),
+                  time.monotonic() - started)
+
+    def _begin(self) -> None:
+        """Stand where that checkpoint stands."""
         self.shown = self._view.mark(self.partition)
         self.emitted = max(self.emitted, self.shown, self._outbox.emitted(self.partition))
         self.shard, self.applied = self._load()
         self.checkpointed = self.applied
         self._held, self._touched, self._events = [], set(), 0
         self._sources, self._cards = len(self.shard.sources), checkpoint.cards(self.shard)
-        loaded = self.applied
-        self.catch_up()
-        _LOG.info("msg=opened partition=%d checkpoint=%d applied=%d subjects=%d seconds=%.1f",
-                  self.partition, loaded, self.applied, len(self.shard.subjects),
-                  time.monotonic() - started)
 
     def _load(self) -> tuple[Shard, int]:
         for offset in reversed(self._checkpoints.offsets()):
@@ -125,31 +134,51 @@ class Keeper:
         return Shard(), 0
 
     def stop(self) -> None:
-        """Let go of whatever is waited for; from any thread."""
+        """Break a long refill off; from any thread."""
         self._stopping.set()
 
     def close(self) -> None:
-        """Write a checkpoint for whoever keeps the partition next."""
-        if not self._stopping.is_set():
-            self.flush()
-            self.checkpoint()
+        """Say what follows from all that was folded, and write a checkpoint for whoever keeps the
+        partition next."""
+        self.flush()
+        self.checkpoint()
 
     # ------------------------------------------------------------------------------------- taking
 
     def catch_up(self) -> None:
-        """Fold whatever the log has, and say what follows."""
-        self._refill(self._log.end(self.partition))
-        self.flush()
+        """Fold whatever the log has, and say what follows.
+
+        Raises
+        ------
+        Poison: an envelope cannot be folded; what comes before it was said.
+        """
+        try:
+            self._refill(self._log.end(self.partition))
+            self.flush()
+        except Poison as poison:
+            self._stand_before(poison.offset)
+            raise
 
     def take(self, records: Sequence[Record]) -> None:
         """Fold envelopes as they were delivered: what was folded is skipped, a gap is refilled from
-        the log."""
-        for record in records:
-            if record.offset > self.applied:
-                self._refill(record.offset)
-            # A refill may have come further than it was sent.
-            if record.offset == self.applied:
-                self._fold(record)
+        the log. Raises as `catch_up` does."""
+        try:
+            for record in records:
+                if record.offset > self.applied:
+                    self._refill(record.offset)
+                # A refill may have come further than it was sent.
+                if record.offset == self.applied:
+                    self._fold(record)
+            self.flush()
+        except Poison as poison:
+            self._stand_before(poison.offset)
+            raise
+
+    def _stand_before(self, offset: int) -> None:
+        """Say what comes before an envelope that cannot be folded. It may have left half of itself
+        in the state: that is folded again up to there."""
+        self._begin()
+        self._refill(offset)
         self.flush()
 
     def _refill(self, stop: int) -> None:
@@ -166,6 +195,8 @@ class Keeper:
                 return
 
     def _fold(self, record: Record) -> None:
+        if not record.partitions:
+            raise Poison(self.partition, record.offset, ValueError("has not the headers of intake"))
         if record.partitions != self.partitions:
             raise StoreError(
                 f"log partition {self.partition}: was written with {record.partitions} partitions, "
@@ -175,9 +206,7 @@ class Keeper:
                 entries = codec.decode_envelope(record.value)
                 effects = self.shard.step(entries)
             except Exception as error:
-                raise Poison(
-                    f"log partition {self.partition}, offset {record.offset}: cannot be folded: "
-                    f"{error!r}; the shard stops here, nothing is skipped") from error
+                raise Poison(self.partition, record.offset, error) from error
         self.applied = record.offset + 1
         if self.applied > self.shown:
             raws = {x.position: codec.as_json(entries[x.position].event) for x in effects
@@ -230,7 +259,7 @@ class Keeper:
 
     def checkpoint(self) -> None:
         """Write the state, if it changed since the last time and all of it was said."""
-        if self.applied != self.checkpointed and self.applied == self.shown:
+        if self.applied and self.applied != self.checkpointed and self.applied == self.shown:
             with self._turn:
                 self._checkpoints.save(self.applied, checkpoint.dump(self.shard))
             self.checkpointed = self.applied

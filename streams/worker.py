@@ -89,6 +89,7 @@ class _Pump:
         self._room.set()
         self._opened = False
         self._paused = False
+        self._poisoned = False
         self._end = 0
         self._busy: asyncio.Future[None] | None = None
         self._task = asyncio.create_task(self._run())
@@ -97,13 +98,19 @@ class _Pump:
         """Hand an envelope over; waits while too many wait already. `end` is how far the log is
         known to go."""
         self._end = max(end, record.offset + 1)
-        if not self._opened:
-            return  # Opening reads the log to its end, and a gap is refilled.
-        while len(self._waiting) >= self._settings.worker.queue_max:
+        while self._opened and len(self._waiting) >= self._settings.worker.queue_max:
             self._room.clear()
             await self._room.wait()
-        self._waiting.append(record)
-        self._there.set()
+        if self._opened:  # Else: opening reads the log to its end, and a gap is refilled.
+            self._waiting.append(record)
+            self._there.set()
+
+    def _refuse(self) -> None:
+        """Take in nothing more, and let go whoever waits to hand something over: Faust delivers
+        all partitions by one hand."""
+        self._opened = False
+        self._waiting.clear()
+        self._room.set()
 
     def pause(self) -> None:
         """Somebody else may get the partition: fold no further until it is said who."""
@@ -123,12 +130,12 @@ class _Pump:
             partition yet.
         """
         self._task.cancel()
-        if not save:
-            self.keeper.stop()
+        self._refuse()
+        self.keeper.stop()
         await asyncio.gather(self._task, return_exceptions=True)
         if self._busy is not None:
             await asyncio.gather(self._busy, return_exceptions=True)
-        if save and self._opened:
+        if save and not self._poisoned:
             await self._call(self.keeper.close)
         self._metrics.forget(self.keeper.partition)
 
@@ -176,8 +183,10 @@ class _Pump:
 
     async def _stand_still(self, why: str) -> None:
         """The shard stops where it is; the others go on."""
+        self._poisoned = True
+        self._refuse()
         self._metrics.stopped.labels(str(self.keeper.partition)).set(1)
-        self._opened = False
+        self._metrics.look(self.keeper, 0, self._end)
         while True:
             _LOG.critical('msg="partition stopped" error="%s"', why)
             await asyncio.sleep(REMIND_S)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import events as ev
 
-from models import events as e
 from storage.checkpoint_files import Checkpoints
 from storage.kafka_client import Topics
 from storage.kafka_log import Record
@@ -79,15 +78,3 @@ def keeper(world: World, folder: Path, *, flush_max_events: int = 4_000,
                   checkpoints=Checkpoints(folder), topics=TOPICS,
                   flush_max_events=flush_max_events)
 
-
-def policy(variant: str, recorded_ms: int, version: str = "") -> Entry:
-    """A policy entering the log at a moment."""
-    made = ev.change(variant, recorded_ms)
-    assert isinstance(made.event, e.PolicyChanged)
-    if not version:
-        return made
-    document = made.event.document.replace(f'"version":"{ev.policy(variant).version}"',
-                                           f'"version":"{version}"')
-    assert document != made.event.document
-    event = e.PolicyChanged(document, ev.digest(document))
-    return Entry(recorded_ms, codec.encode(event), event)

@@ -1,0 +1,337 @@
+"""A scorecard that learns from outcomes and stays inside the policy.
+
+Logistic: log-odds = intercept + offsets of the groups + sum of weight * indicator. Weights start at
+the expert's, are moved by one of river's optimisers, pulled back toward the expert's as strongly as
+the policy says, and put back inside their bounds after every step. Pure: the same examples in the
+same order give the same bits, whatever the order of keys in an example.
+
+References
+----------
+[^1]: M. Zinkevich, Online convex programming and generalized infinitesimal gradient ascent, ICML
+      2003 (projection after each step).
+[^2]: A. Gelman and J. Hill, Data Analysis Using Regression and Multilevel/Hierarchical Models,
+      Cambridge, 2007, ch. 12 (partial pooling).
+[^3]: S. Watanabe, Recursive logistic estimation as in K. Murphy, Machine Learning, MIT, 2012,
+      section 8.5.3 (assumed density filtering; the offsets use its diagonal, scalar case).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from river import base, optim
+
+from models.policy import INDICATORS, Policy
+
+INPUT_MAX = 1e4
+"""Larger indicators count as this much: one absurd value must not overflow a score."""
+LOG_ODDS_MAX = 35.0
+"""Beyond it a probability is 0 or 1 in double precision."""
+OFFSETS_MAX = 100_000
+"""Groups that get an offset of their own; later ones use their parent's."""
+EVERYONE = ""
+"""Path of the group of all: the intercept."""
+UNDER = "\x1f"
+"""Between the parts of a path (ASCII unit separator)."""
+Bounds = tuple[float, float]
+Example = Mapping[Any, Any]
+"""Feature -> number, or text where it names a group."""
+Floats = NDArray[np.float64]
+
+
+def probability(log_odds: float) -> float:
+    """Logistic function, by `math.exp` everywhere: numpy's may differ in the last bit."""
+    return 1.0 / (1.0 + math.exp(-min(max(log_odds, -LOG_ODDS_MAX), LOG_ODDS_MAX)))
+
+
+def expert(policy: Policy, group: int = 0) -> tuple[dict[str, float], dict[str, Bounds]]:
+    """The policy's weights and bounds by indicator, of subjects of a group of `scorecard.GROUPS`.
+
+    In log-odds of *no adverse finding*: a model started from them learns that as its True.
+    """
+    weights, bounds = {}, {}
+    for name in INDICATORS:
+        one = getattr(policy.indicators, name)
+        own = (one.weight, one.individual, one.organisation)[group]
+        weights[name] = one.weight if own is None else own
+        bounds[name] = one.bounds
+    return weights, bounds
+
+
+class BoundedScorecard(base.Classifier):
+    """Online logistic scorecard with an expert's prior, bounds and shared intercepts.
+
+    After n examples in which an indicator was present, its gradient is that of the mean of the
+    log-loss over them and of `strength / 2 * (weight - prior)**2`, taken as one sum over
+    n + `strength` parts: (n * loss + strength * (weight - prior)) / (n + strength). So the prior is
+    worth about `strength / (p * (1 - p))` examples of a unit indicator, and fades as they come.
+
+    Offsets are shrunk toward the parent: a group's offset is zero-mean normal with precision
+    `group_strength` around its parent's sum, estimated recursively; a group with few examples stays
+    near its parent. Memory: a few floats for each indicator and group. Cost: about 1 us an
+    indicator.
+
+    Parameters
+    ----------
+    prior
+        Expert weights [log-odds of True per unit]; an indicator not in it has 0.
+    bounds
+        (lowest, highest) weight; an indicator not in it has (-`free`, `free`).
+    intercept
+        Log-odds of a subject about whom nothing is known.
+    strength
+        Precision of the prior [1 / log-odds**2]; `math.inf` forbids learning weights.
+    intercept_strength, group_strength
+        The same for the intercept and for the offsets of groups.
+    groups
+        Names of the features that name a group (text), from the coarse to the fine, e.g.
+        ("kind", "item"): a path of them has an offset under the path without its last part.
+    offset_bound
+        Most that an offset, or the intercept from its start, may be moved [log-odds].
+    memory
+        Examples after which the past counts no more than this many; `math.inf` = all of it.
+    free
+        Bound of the weights of indicators the policy does not name.
+    optimizer
+        One of river's that moves weights by a step: SGD, AdaGrad, RMSProp, Momentum, Adam ...
+
+    Examples
+    --------
+    >>> card = BoundedScorecard({"fine": -1.0}, {"fine": (-2.0, -0.5)}, strength=1.0)
+    >>> card.predict_proba_one({"fine": 1.0})[True] == probability(-1.0)
+    True
+    >>> for _ in range(2000):
+    ...     card.learn_one({"fine": 1.0}, True)
+    >>> card.card()
+    {'fine': -0.5}
+    """
+
+    def __init__(
+        self, prior: Mapping[str, float] | None = None,
+        bounds: Mapping[str, Bounds] | None = None, intercept: float = 0.0,
+        strength: float = 10.0, intercept_strength: float = 1.0, group_strength: float = 10.0,
+        groups: tuple[str, ...] | None = None, offset_bound: float = 3.0, memory: float = math.inf,
+        free: float = 5.0, optimizer: optim.base.Optimizer | None = None,
+    ) -> None:
+        self.prior = prior
+        self.bounds = bounds
+        self.intercept = intercept
+        self.strength = strength
+        self.intercept_strength = intercept_strength
+        self.group_strength = group_strength
+        self.groups = groups
+        self.offset_bound = offset_bound
+        self.memory = memory
+        self.free = free
+        self.optimizer = optimizer
+        self._optimizer = optim.AdaGrad(0.05) if optimizer is None else optimizer.clone()
+        self._weights: dict[Any, float] = {}
+        self._seen: dict[str, float] = {}
+        self._offsets: dict[str, float] = {}
+        self._precision: dict[str, float] = {}
+        self._groups = tuple(groups or ())
+        for name in (self.prior or {}):
+            low, high = self.bound(name)
+            assert low <= self.expert(name) <= high, f"{name}: the expert's weight is out of bounds"
+
+    # ------------------------------------------------------------------------------- asking
+
+    def expert(self, name: str) -> float:
+        return (self.prior or {}).get(name, 0.0)
+
+    def bound(self, name: str) -> Bounds:
+        return (self.bounds or {}).get(name, (-self.free, self.free))
+
+    def weight(self, name: str) -> float:
+        return self._weights.get(name, self.expert(name))
+
+    def card(self) -> dict[str, float]:
+        """Weight of every indicator that is known, by name."""
+        return {name: self.weight(name) for name in sorted({*(self.prior or {}), *self._weights})}
+
+    def offset(self, *path: str) -> float:
+        """Offset of one group over its parent; without a path, the intercept's move."""
+        return self._offsets.get(UNDER.join(path), 0.0)
+
+    def contributions(self, x: Example) -> dict[str, float]:
+        """Parts of the log-odds, in the order in which they are added up."""
+        out = {EVERYONE: self.intercept}
+        for path in self._paths(x):
+            out[path] = out.get(path, 0.0) + self._offsets.get(path, 0.0)
+        for name, value in self._inputs(x):
+            out[name] = self.weight(name) * value
+        return out
+
+    def log_odds_one(self, x: Example) -> float:
+        total = 0.0
+        for part in self.contributions(x).values():
+            total += part
+        return total
+
+    def predict_proba_one(self, x: Example, **_: Any) -> dict[base.typing.ClfTarget, float]:
+        p = probability(self.log_odds_one(x))
+        return {False: 1.0 - p, True: p}
+
+    def predict_proba_many(self, x: Mapping[str, ArrayLike]) -> Floats:
+        """Probability of True of each row, the same bits as `predict_proba_one`.
+
+        `x`: column name -> values, shape (n,); a column of `groups` holds text.
+        """
+        columns, paths = self._columns(x)
+        return np.array([probability(z) for z in self._log_odds_many(columns, paths)])
+
+    # ------------------------------------------------------------------------------- learning
+
+    def learn_one(self, x: Example, y: base.typing.ClfTarget, w: float = 1.0) -> None:
+        """One step along the gradient at (x, y), which counts `w` times; then inside the bounds."""
+        assert 0.0 <= w < math.inf, "a weight is not negative"
+        p = probability(self.log_odds_one(x))
+        error = (p - float(bool(y))) * w
+        self._step({n: (error * v, 1.0) for n, v in self._inputs(x)}, w)
+        self._shift([(path, error, p * (1.0 - p) * w) for path in self._paths(x)])
+
+    def learn_many(self, x: Mapping[str, ArrayLike], y: Sequence[bool] | NDArray[np.bool_],
+                   w: Sequence[float] | Floats | None = None) -> None:
+        """One step along the mean gradient of all rows, taken at the weights before it.
+
+        A batch of one row is `learn_one`, bit for bit. Means are exact sums (`math.fsum`), so the
+        order of the rows does not matter. `x` as in `predict_proba_many`; `y`, `w` shape (n,).
+        """
+        columns, paths = self._columns(x)
+        n = len(y)
+        if not n:
+            return
+        weights = np.ones(n) if w is None else np.asarray(w, float)
+        assert bool(np.all(weights >= 0.0)) and bool(np.all(np.isfinite(weights)))
+        p = np.array([probability(z) for z in self._log_odds_many(columns, paths)])
+        error = (p - np.asarray(y, bool).astype(float)) * weights
+        self._step({name: (math.fsum((error * v).tolist()) / n, float(np.count_nonzero(v)))
+                    for name, v in columns.items() if np.any(v)}, math.fsum(weights.tolist()) / n)
+        parts: dict[str, tuple[list[float], list[float]]] = {}
+        curvature = p * (1.0 - p) * weights
+        for path, e, c in zip(paths, error.tolist(), curvature.tolist(), strict=True):
+            for one in path:
+                errors, curvatures = parts.setdefault(one, ([], []))
+                errors.append(e)
+                curvatures.append(c)
+        self._shift([(k, math.fsum(a), math.fsum(b)) for k, (a, b) in sorted(parts.items())])
+
+    def recentre(self, prior: Mapping[str, float], bounds: Mapping[str, Bounds],
+                 intercept: float) -> None:
+        """A new policy: what was learned stays learned, as a distance from the expert, inside the
+        new bounds; a weight that was never moved is the new expert's, exactly."""
+        moved = {n: w - self.expert(n) for n, w in self._weights.items()}
+        self.prior, self.bounds, self.intercept = dict(prior), dict(bounds), intercept
+        for name, distance in moved.items():
+            self._weights[name] = self._inside(name, self.expert(name) + distance)
+
+    # ------------------------------------------------------------------------------- state
+
+    def export(self) -> dict[str, float]:
+        """Everything learned, as plain floats; `restore` continues from it, bit for bit."""
+        out: dict[str, float] = {}
+        for kind, values in self._state().items():
+            out.update({f"{kind}:{name}": float(v) for name, v in sorted(values.items())})
+        for name, value in sorted(vars(self._optimizer).items()):
+            if isinstance(value, Mapping):
+                out.update({f"optimizer.{name}:{k}": float(value[k]) for k in sorted(value)})
+            elif isinstance(value, int | float):
+                out[f"optimizer.{name}"] = float(value)
+        return out
+
+    def restore(self, state: Mapping[str, float]) -> None:
+        """Inverse of `export`, into a model made with the same parameters."""
+        for values in self._state().values():
+            values.clear()
+        for key, value in state.items():
+            kind, _, name = key.partition(":")
+            if kind.startswith("optimizer."):
+                attribute = kind.removeprefix("optimizer.")
+                held = getattr(self._optimizer, attribute)
+                if isinstance(held, Mapping):
+                    held[name] = value  # type: ignore[index]
+                else:
+                    setattr(self._optimizer, attribute, type(held)(value))
+            else:
+                self._state()[kind][name] = value
+
+    def _state(self) -> dict[str, dict[str, float]]:
+        return {"weight": self._weights, "seen": self._seen, "offset": self._offsets,
+                "precision": self._precision}
+
+    # ------------------------------------------------------------------------------- one step
+
+    def _inputs(self, x: Example) -> list[tuple[str, float]]:
+        """Indicators that are present, by name: an indicator at 0 says nothing of its weight."""
+        out = []
+        for name in sorted(x):
+            if name not in self._groups and x[name]:
+                value = float(x[name])
+                assert value == value, f"{name}: not a number"
+                out.append((name, min(max(value, -INPUT_MAX), INPUT_MAX)))
+        return out
+
+    def _paths(self, x: Example) -> list[str]:
+        """Groups of an example, from everyone to the finest that is named."""
+        out, path = [EVERYONE], ""
+        for name in self._groups:
+            if name not in x:
+                break
+            path = f"{path}{UNDER}{x[name]}" if path else str(x[name])
+            out.append(path)
+        return out
+
+    def _columns(self, x: Example) -> tuple[dict[str, Floats], list[list[str]]]:
+        columns = {name: np.clip(np.asarray(x[name], float), -INPUT_MAX, INPUT_MAX)
+                   for name in sorted(x) if name not in self._groups}
+        assert not any(np.isnan(v).any() for v in columns.values()), "not a number"
+        named = {name: list(x[name]) for name in self._groups if name in x}
+        n = len(next(iter(columns.values()), next(iter(named.values()), [])))
+        return columns, [self._paths({k: v[i] for k, v in named.items()}) for i in range(n)]
+
+    def _log_odds_many(self, columns: Mapping[str, Floats], paths: list[list[str]]) -> list[float]:
+        start = []
+        for path in paths:
+            z = self.intercept + self._offsets.get(EVERYONE, 0.0)
+            for one in path[1:]:
+                z += self._offsets.get(one, 0.0)
+            start.append(z)
+        total = np.array(start)
+        for name, values in columns.items():
+            total += self.weight(name) * values
+        out: list[float] = total.tolist()
+        return out
+
+    def _step(self, gradient: Mapping[str, tuple[float, float]], w: float) -> None:
+        """Move weights by name -> (gradient of the loss, examples in it); then project."""
+        if not w or self.strength == math.inf:
+            return
+        slope: dict[Any, float] = {}
+        for name, (loss, examples) in gradient.items():
+            n = self._seen[name] = min(self._seen.get(name, 0.0) + examples * w, self.memory)
+            here = self._weights.setdefault(name, self.expert(name))
+            pull = self.strength * (here - self.expert(name))
+            slope[name] = (n * loss + pull) / (n + self.strength)
+        if slope:
+            self._optimizer.step(self._weights, slope)
+            for name in slope:
+                self._weights[name] = self._inside(name, self._weights[name])
+
+    def _shift(self, moves: list[tuple[str, float, float]]) -> None:
+        """Newton's step for offsets: (path, gradient, curvature), the prior in the precision."""
+        for path, error, curvature in moves:
+            if path not in self._offsets and len(self._offsets) >= OFFSETS_MAX:
+                continue
+            at_first = self.group_strength if path else self.intercept_strength
+            held = self._precision.get(path, at_first) + curvature
+            self._precision[path] = held = min(held, at_first + self.memory * 0.25)
+            moved = self._offsets.get(path, 0.0) - error / held
+            self._offsets[path] = min(max(moved, -self.offset_bound), self.offset_bound)
+
+    def _inside(self, name: str, weight: float) -> float:
+        low, high = self.bound(name)
+        return min(max(weight, low), high)
