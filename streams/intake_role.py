@@ -13,6 +13,7 @@ from prometheus_client import Counter, Gauge, start_http_server
 
 from config.load import Settings
 from models.policy import Policy
+from storage.sqlite_store import StoreError
 from streams import faust_app, letters, logs
 from streams.connect import view_of
 from streams.sequencer import Sequencer
@@ -45,7 +46,8 @@ class _Lead:
         try:
             work()
         except BaseException as error:
-            _LOG.critical('msg="the process ends" error=%r', error, exc_info=error)
+            _LOG.critical('msg="the process ends" error=%r', error,
+                          exc_info=None if isinstance(error, StoreError) else error)
             os._exit(1)
 
     def _run(self) -> None:

@@ -22,6 +22,7 @@ from storage.checkpoint_files import Checkpoints
 from storage.kafka_client import Topics
 from storage.kafka_log import KafkaLog, Record
 from storage.kafka_outbox import KafkaOutbox
+from storage.sqlite_store import StoreError
 from streams import faust_app, logs
 from streams.connect import view_of
 from streams.keeper import Keeper, Poison
@@ -178,7 +179,7 @@ class _Pump:
             await self._stand_still(str(error))
         except BaseException as error:
             _LOG.critical('msg="the process ends" partition=%d error=%r', self.keeper.partition,
-                          error, exc_info=error)
+                          error, exc_info=None if isinstance(error, StoreError) else error)
             os._exit(1)
 
     async def _stand_still(self, why: str) -> None:

@@ -1,0 +1,533 @@
+"""The commands and roles of the cluster, on a real Kafka and a real Redis.
+
+Goal: what `docs/operations.md` says of each command, and of each part that dies, is true. Method:
+one small site whose roles are processes, as users run them; where a process adds nothing, the same
+objects in this one. What is expected follows from the events sent, or from the embedded runner.
+Parity and the kill test are in `test_cluster.py`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import re
+import signal
+import struct
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cluster
+import events as ev
+import msgspec
+import pytest
+import roles
+from roles import Roles, complaint, eventually, line, story
+
+from bench import killtest
+from config import load
+from models.policy import encode
+from servers.process import free_port
+from servers.redis import Redis
+from storage import kafka_log, kafka_topics
+from storage.checkpoint_files import Checkpoints
+from storage.kafka_client import Outgoing
+from storage.kafka_log import KafkaLog
+from storage.kafka_outbox import KafkaOutbox
+from storage.partition import partition_of
+from storage.sqlite_store import StoreError
+from streams.batch import Feed
+from streams.cli import invoke
+from streams.connect import view_of
+from streams.embedded import Embedded
+from streams.fold import fold
+from streams.keeper import Keeper
+from streams.options import wall_ms
+from streams.sequencer import Sequencer
+from streams.show import describe
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+PARTITIONS = 4
+RUN = f"roles-{os.getpid()}"
+"""A prefix for the topics of this run: others may use the same Kafka."""
+Row = dict[str, Any]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def own_settings() -> Iterator[None]:
+    """The settings' addresses hold, not those of the environment."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("XINFENG_KAFKA", "XINFENG_REDIS"):
+            patch.delenv(name, raising=False)
+        yield
+
+
+@pytest.fixture(scope="module")
+def own_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    """Its own, since it is emptied and stopped."""
+    server = Redis(tmp_path_factory.mktemp("redis"), free_port())
+    with cluster.started(server):
+        yield server
+
+
+@pytest.fixture
+def make(kafka: cluster.Given, own_redis: Redis, tmp_path: Path) -> Iterator[Callable[..., Roles]]:
+    """Makes a site that ends with its test."""
+    made: list[Roles] = []
+
+    def one(name: str, **given: Any) -> Roles:
+        made.append(Roles(tmp_path / name, prefix=f"{RUN}-{name}", kafka=kafka.address,
+                          redis_url=own_redis.address, **{"partitions": 2} | given))
+        return made[-1]
+
+    yield one
+    for each in made:
+        each.close()
+
+
+@pytest.fixture(scope="module")
+def site(kafka: cluster.Given, own_redis: Redis,
+         tmp_path_factory: pytest.TempPathFactory) -> Iterator[Roles]:
+    """Two intakes, a worker, a console; the feeds have the broker's time."""
+    made = Roles(tmp_path_factory.mktemp("site"), prefix=RUN, partitions=PARTITIONS,
+                 feed_time="broker", checkpoint_s=2, kafka=kafka.address,
+                 redis_url=own_redis.address)
+    made.start_servers()
+    try:
+        for name in ("intake1", "intake2", "worker1", "console"):
+            made.start(name)
+        eventually(lambda: min(made.marks()) > 0, 40)
+        eventually(lambda: made.http().get("/readyz").status_code == 200)
+        yield made
+        assert made.dead() == []
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str]) -> Callable[..., list[Any]]:
+    """What a command prints, as JSON, line by line."""
+    def run(*words: str) -> list[Any]:
+        capsys.readouterr()
+        assert invoke(list(words)) == 0
+        return [json.loads(x) for x in capsys.readouterr().out.splitlines()]
+    return run
+
+
+def settled(site: Roles) -> None:
+    """Everything published was taken, folded and shown; ticks go on all the while."""
+    eventually(lambda: site.feeds_left() == 0, 30)
+    ends = site.log_ends()
+    eventually(lambda: all(a >= b for a, b in zip(site.marks(), ends, strict=True)), 30)
+
+
+def stable(row: Row) -> Row:
+    """Without what moves with the clock alone."""
+    return {k: v for k, v in row.items() if k not in ("as_of", "offset")}
+
+
+# ---------------------------------------------------------------------------------------- topics
+
+
+def test_topics(make: Callable[..., Roles], capsys: pytest.CaptureFixture[str],
+                said: Callable[..., list[Any]]) -> None:
+    """`create` makes what is missing and no more; `check` says what is not as wanted."""
+    site = make("topics", feed_time="broker")
+    kafka, given = site.settings.kafka, ["--settings", str(site.path)]
+    assert invoke(["topics", "check", *given]) == 2
+    assert capsys.readouterr().out.count("missing; `xinfeng topics create` makes it") == 14
+    # Somebody was here before, and made two of them otherwise.
+    wrong = [kafka_topics.Wanted(site.topics.log, 2, {"retention.ms": "86400000"}),
+             kafka_topics.Wanted(site.topics.iot, 3, {})]
+    assert kafka_topics.create(kafka, wrong, 1) == [site.topics.log, site.topics.iot]
+    [row] = said("topics", "create", *given, "--json")
+    assert len(row["created"]) == 12 and site.topics.log not in row["created"]
+    assert invoke(["topics", "create", *given]) == 0
+    assert capsys.readouterr().out == "nothing to do\n"
+    assert invoke(["topics", "check", *given]) == 2
+    found = capsys.readouterr().out.splitlines()
+    assert f"{site.topics.iot}: partitions=3, wanted 2" in found
+    assert f"{site.topics.log}: retention.ms=86400000, wanted -1" in found
+    assert f"{site.topics.iot}: message.timestamp.type=CreateTime, wanted LogAppendTime" in found
+    assert {x.partition(":")[0] for x in found} == {site.topics.log, site.topics.iot}
+
+
+# ------------------------------------------------------------------------------------- the feeds
+
+
+SECRETS = ("张三13800000000", "李四13911111111", "王五13722222222", "赵六13633333333")
+"""Complainants, in clear."""
+MARK = "坏行的记号"
+"""Stands in the bad lines, to be found again."""
+
+
+def spellings(text: str) -> list[bytes]:
+    """How bytes may hold a text."""
+    escaped = json.dumps(text).strip('"').encode()
+    return [text.encode(), escaped, escaped.upper(), text.encode("utf-16-le"),
+            msgspec.json.encode(text.encode()).strip(b'"='), text[2:].encode()]
+
+
+def test_publish_good_and_bad(site: Roles, said: Callable[..., list[Any]],
+                              tmp_path: Path) -> None:
+    """What is good is shown; what is bad is a dead letter that names field, value and what is
+    allowed, on its topic and in the view; a complainant is nowhere in clear."""
+    good, other = roles.in_partition(0, PARTITIONS, 2)
+    bad = {
+        "": b'not JSON, complainant: ' + SECRETS[1].encode() + MARK.encode(),
+        "type": line("x1", "complaint.field", good, 1, {"complainant": SECRETS[2], "x": MARK}),
+        "subject": complaint("x2", "91500106MA60AB125X", complainant=SECRETS[3], category=MARK),
+        "data.item": complaint("x3", good, item="cq9-99", complainant=SECRETS[1]),
+        "data.severity": complaint("x4", good, severity=9, complainant=SECRETS[2]),
+        "time": complaint("x5", good, -3, complainant=SECRETS[3]),
+    }
+    file = tmp_path / "lines.ndjson"
+    file.write_bytes(b"\n".join([
+        *story(good, "重庆示例餐饮店", "g"), complaint("g5", good, complainant=SECRETS[0]), b"",
+        *bad.values(), complaint("g6", other)]) + b"\n")
+    [row] = said("publish", str(file), "--settings", str(site.path))
+    assert row == {site.topics.records: 4, site.topics.penalties: 1, site.topics.complaints: 7}
+    settled(site)
+    [shown] = said("show", good, "--store", site.store, "--json")
+    assert shown["name"] == "重庆示例餐饮店" and shown["public"]["grade"] != "A"
+    assert said("show", other, "--store", site.store, "--json")
+    # The dead letters.
+    told = {x["data"]["reason"]["field"]: x["data"] for x in site.said(site.topics.rejects)[0]
+            .values()}
+    eventually(lambda: site.reader().rejected() == len(bad))
+    held = {x["reason"]["field"]: x for x in said("rejects", "--store", site.store, "--json")}
+    assert told == held and set(held) == set(bad)
+    for field, row in held.items():
+        reason = row["reason"]
+        assert reason["allowed"] and reason["message"].startswith(f"{field}=" if field else "must")
+        assert re.fullmatch(rf"{RUN}\.(complaints|records)/\d/\d+|{RUN}\.(complaints|records)",
+                            row["origin"])
+    assert held["subject"]["reason"]["value"] == "91500106MA60AB125X"
+    assert held["data.item"]["reason"]["value"] == "cq9-99"
+    assert held["data.severity"]["reason"]["value"] == "9"
+    # Nobody who complained is named anywhere but in the feed.
+    told_of: dict[str, set[bytes]] = {}
+    for topic in site.topics:
+        if topic not in site.topics.feeds:
+            told_of[topic] = set(site.records(topic))
+    told_of["redis"] = set(site.kept())
+    told_of["logs"] = {x.read_bytes() for x in site.folder.glob("*.log")}
+    assert leaks(told_of) == []
+    # The search sees what is there.
+    for place in ("redis", site.topics.log, site.topics.alerts):
+        assert any(good.encode() in x for x in told_of[place])
+    for place in ("redis", site.topics.rejects):
+        assert any(MARK.encode() in x for x in told_of[place])
+        assert any(b'"h:' in x for x in told_of[place])
+    assert leaks({"feed": set(site.records(site.topics.complaints))})
+
+
+def leaks(places: dict[str, set[bytes]]) -> list[tuple[str, str]]:
+    """(place, complainant) of everyone who is named in clear."""
+    return [(place, who) for place, held in places.items() for who in SECRETS
+            if any(word in x for x in held for word in spellings(who))]
+
+
+def test_readings_in_binary_mode(site: Roles) -> None:
+    """Packed readings in binary mode leave the state that plain ones leave."""
+    packed, plain = roles.in_partition(1, PARTITIONS, 2)
+    now = wall_ms() - 3_600_000
+    t = [now + 60_000 * n for n in range(50)]
+    v = [4.0 + n / 10 for n in range(50)]
+    device = {"device": "d1", "class": "coldchain", "metric": "temperature_c", "unit": "°C"}
+    at = dt.datetime.fromtimestamp(t[-1] / 1000, dt.UTC).isoformat()
+    out = Outgoing(site.settings.kafka)
+    out.send(site.topics.iot, msgspec.msgpack.encode({"item": "cq1-17", "series": [
+        {**device, "t": struct.pack("<50q", *t), "v": struct.pack("<50d", *v)}]}), headers=[
+            (f"ce_{k}", x.encode()) for k, x in {
+                "specversion": "1.0", "id": "iot1", "source": "gw", "type": "iot.readings",
+                "subject": packed, "time": at}.items()] + [("content-type", b"application/msgpack")
+                                                           ])
+    out.flush()
+    site.publish(line("iot2", "iot.readings", plain, 0, {"item": "cq1-17", "series": [
+        {**device, "t": t, "v": v}]}, time=at))
+    settled(site)
+    one, other = (site.reader().shard_of(key).subjects[key].devices for key in (packed, plain))
+    assert list(one) == [("cq1-17", "d1", "temperature_c")] or len(one) == 1
+    from models import iot
+    assert [iot.dump(x) for x in one.values()] == [iot.dump(x) for x in other.values()]
+
+
+# ------------------------------------------------------------------------------------ the console
+
+
+def test_console(site: Roles, said: Callable[..., list[Any]]) -> None:
+    """It shows what the commands show, takes events in, and what people do about alerts."""
+    [key] = roles.in_partition(2, PARTITIONS)
+    lines = story(key, "重庆控制台小店", "c")
+    bad = complaint("cx", "91500106MA60AB125X")
+    with site.http() as http:
+        answer = http.post("/api/v1/events", content=b"\n".join([*lines[:2], bad, *lines[2:]]),
+                           headers={"content-type": "application/x-ndjson"})
+        assert answer.status_code == 202
+        body = answer.json()
+        assert (body["accepted"], body["duplicates"]) == (4, 0)
+        [refused] = body["rejected"]
+        assert refused["index"] == 2 and refused["reason"]["field"] == "subject"
+        settled(site)
+        row = http.get(f"/api/v1/subjects/{key}").json()
+        assert row["name"] == "重庆控制台小店"
+        [same] = said("show", key, "--store", site.store, "--json")
+        assert stable(row) == stable(same)
+        assert http.get("/api/v1/subjects/91350100M000100Y43").status_code == 404
+        summary = http.get("/api/v1/summary").json()
+        assert summary["subjects"] == len(site.reader().subjects(limit=100))
+        eventually(lambda: any(x["reason"]["value"] == "91500106MA60AB125X" and x["id"] == "cx"
+                               if "id" in x else x["origin"].startswith("http:")
+                               for x in http.get("/api/v1/rejects").json()["rejects"]))
+        # What a person does about an alert.
+        alerts = http.get("/api/v1/alerts", params={"subject": key}).json()["alerts"]
+        assert {x["rule"] for x in alerts} >= {"commitment-overdue", "penalty-unperformed"}
+        alert = next(x for x in alerts if x["state"] == "firing")
+        done = http.post(f"/api/v1/alerts/{alert['id']}/acknowledge", json={"actor": "李处"})
+        assert done.status_code == 202 and done.json()["accepted"] == 1
+        state = eventually(lambda: http.get(f"/api/v1/alerts/{alert['id']}").json()["state"]
+                           != "firing" and "acknowledged")
+        assert http.get(f"/api/v1/alerts/{alert['id']}").json()["state"] == state
+        # The past, as the embedded runner tells it.
+        with ev.quick_cards():
+            runner = Embedded(None, load.policy())
+            feed = Feed(runner, "test", wall_ms())
+            for raw in lines:
+                feed.put(raw)
+            feed.flush()
+        for days in (250, 150, 75, 2):
+            as_of = roles.day(days)
+            then = dt.datetime.combine(dt.date.fromisoformat(as_of), dt.time(23, 59, 59, 999000),
+                                       ev.BEIJING)
+            ms = round(then.timestamp() * 1000)
+            shard = fold(runner.store, key, ms)
+            assert shard is not None
+            got = http.get(f"/api/v1/subjects/{key}", params={"as_of": as_of})
+            assert got.json() == json.loads(msgspec.json.encode(describe(shard, key, ms)))
+        assert http.get(f"/api/v1/subjects/{key}", params={"as_of": "2020-01-01"}
+                        ).status_code == 404
+
+
+# --------------------------------------------------------------------------------------- the view
+
+
+def conclusions(site: Roles) -> Row:
+    reader = site.reader()
+    rejects = sorted(json.dumps(x, sort_keys=True) for x in reader.rejects(limit=-1))
+    return {**killtest.conclusions(reader), "digest": reader.digest(), "rejects": rejects,
+            "subjects": reader.subjects(limit=1_000), "counts": reader.counts()}
+
+
+def test_a_view_that_is_emptied_comes_back(site: Roles, capsys: pytest.CaptureFixture[str]
+                                           ) -> None:
+    """By the command, or with everything in that Redis, under a worker that is at work."""
+    before = conclusions(site)
+    assert before["alerts"] and before["rejects"] and before["digest"]
+
+    def emptied() -> None:
+        with site.client() as client:
+            client.flushall()
+
+    def rebuilt() -> None:
+        assert invoke(["view", "rebuild", "--settings", str(site.path)]) == 0
+        assert "fold their partitions again" in capsys.readouterr().out
+
+    for harm in (rebuilt, emptied):
+        ends = site.log_ends()
+        harm()
+        eventually(lambda at=ends: all(a >= b for a, b in zip(site.marks(), at, strict=True)), 30)
+        eventually(lambda: site.reader().rejected() == len(before["rejects"]))
+        assert conclusions(site) == before
+    assert "the view stands elsewhere, folding again" in site.log("worker1")
+
+
+# ------------------------------------------------------------------------------------- what dies
+
+
+def test_a_redis_that_does_not_answer(site: Roles, own_redis: Redis) -> None:
+    """The worker waits, reads no more than it may hold, and goes on; nothing is lost."""
+    codes = ev.codes(40)
+    before, worker = site.accepted(), site.roles["worker1"].pid
+    ends = site.log_ends()
+    held = roles.rss_mb(worker)
+    lines = [complaint(f"r{n}", codes[n % 40], note="x" * 2_000) for n in range(4_000)]
+    os.kill(own_redis.pid, signal.SIGSTOP)
+    try:
+        stopped = time.monotonic()
+        site.publish(*lines)
+        eventually(lambda: site.feeds_left() == 0)
+        while time.monotonic() - stopped < 5:
+            assert roles.rss_mb(worker) < held + 150
+            time.sleep(0.2)
+        assert sum(site.log_ends()) > sum(ends), "the log takes everything in"
+        assert site.dead() == []
+    finally:
+        os.kill(own_redis.pid, signal.SIGCONT)
+    settled(site)
+    assert site.accepted() == before + len(lines)
+    assert site.roles["worker1"].pid == worker
+
+
+def test_an_intake_that_is_killed(site: Roles) -> None:
+    """The one in wait takes over, and nothing that was sent meanwhile is lost."""
+    before = site.accepted()
+    first = eventually(site.leader)
+    codes = ev.codes(20)
+    site.publish(*[complaint(f"k{n}", codes[n % 20]) for n in range(300)])
+    site.kill(first)
+    site.publish(*[complaint(f"k{n}", codes[n % 20]) for n in range(300, 400)])
+    second = eventually(site.leader, 30)
+    assert second != first
+    site.publish(*[complaint(f"k{n}", codes[n % 20]) for n in range(400, 450)])
+    settled(site)
+    assert site.accepted() == before + 450
+    site.start(first)
+
+
+def test_all_roles_by_one_command(make: Callable[..., Roles]) -> None:
+    """`run --distributed` starts them, starts again what was killed, and ends them all."""
+    site = make("all", feed_time="broker")
+    site.start_servers()
+    site.start("run", "--distributed", "--workers", "1")
+    top = site.roles["run"].pid
+    eventually(lambda: site.http("run").get("/readyz").status_code == 200, 40)
+    eventually(lambda: min(site.marks()) > 0, 40)
+    held = roles.children(top)
+    assert sorted(words[0] for words in held.values()) == ["console", "intake", "worker"]
+    [worker] = [pid for pid, words in held.items() if words[0] == "worker"]
+    os.kill(worker, signal.SIGKILL)
+    [key] = roles.in_partition(1, 2)
+    site.publish(complaint("a1", key))
+    now = eventually(lambda: len(found := roles.children(top)) == 3 and worker not in found
+                     and found)
+    assert {pid for pid, words in now.items() if words[0] != "worker"} == set(held) - {worker}
+    assert sorted(now.values()) == sorted(held.values())
+    # `kafka.session_s` passes until the new one has the partitions.
+    eventually(lambda: site.http("run").get(f"/api/v1/subjects/{key}").status_code == 200, 30)
+    os.kill(top, signal.SIGTERM)
+    assert site.roles.pop("run").wait(25) == 0
+    eventually(lambda: not any(roles.alive(pid) for pid in now), 5)
+
+
+# ------------------------------------------------------------------------- intake in this process
+
+
+def sequence(site: Roles, policy: Any) -> Sequencer:
+    """An intake that began its work."""
+    made = Sequencer(site.settings, policy, b"k")
+    try:
+        made.run(lambda: True)
+    finally:
+        made.close()
+    return made
+
+
+def test_policies(make: Callable[..., Roles], tmp_path: Path) -> None:
+    """A changed policy enters every partition once; a catalogue that shrank is refused in one
+    line."""
+    site = make("policy", feed_time="broker")
+    site.start_servers()
+    plain = load.policy()
+    strict = msgspec.structs.replace(plain, version="strict", bands=msgspec.structs.replace(
+        plain.bands, a=plain.bands.a + 20))
+    for policy, ends in ((plain, [1, 1]), (plain, [1, 1]), (strict, [2, 2]), (strict, [2, 2]),
+                         (None, [2, 2]), (plain, [3, 3])):
+        sequence(site, policy)
+        assert site.log_ends() == ends
+    log = KafkaLog(site.settings.kafka)
+    for partition in range(2):
+        documents = [x.value for x in log.read(partition, 0, 3)]
+        assert [encode(p).encode() in x for p, x in zip((plain, strict, plain), documents,
+                                                       strict=True)] == [True] * 3
+    log.close()
+    fewer = msgspec.structs.replace(plain, items=plain.items[:-1])
+    with pytest.raises(StoreError, match="the items catalogue may only grow at its end; the log "
+                                         f"knows {plain.items[-1].id} as its last item") as error:
+        sequence(site, fewer)
+    assert "\n" not in str(error.value)
+    assert site.log_ends() == [3, 3]
+    # As a process, with a policy file.
+    items = (load.POLICY.parent / "catalogue" / "items.csv").read_text("utf-8-sig").splitlines()
+    (tmp_path / "items.csv").write_text("\n".join(items[:-1]) + "\n", "utf-8")
+    file = tmp_path / "fewer.toml"
+    file.write_text('extends = "policy.toml"\n[catalogue]\nitems = "items.csv"\n', "utf-8")
+    site.start("intake", "--policy", str(file))
+    assert site.roles["intake"].wait(30) == 1
+    site.roles.clear()
+    [said] = [x for x in site.log("intake").splitlines() if "level=INFO" not in x]
+    assert "level=CRITICAL" in said and "the items catalogue may only grow at its end" in said
+    assert site.log_ends() == [3, 3]
+
+
+def test_a_feed_that_nobody_writes_to(make: Callable[..., Roles], tmp_path: Path) -> None:
+    """Of history being played: feeds without a single record hold the others up not at all."""
+    site = make("empty", feed_time="producer")
+    site.start_servers()
+    [key] = roles.in_partition(1, 2)
+    file = tmp_path / "history.ndjson"
+    lines = [complaint(f"h{n}", key, 300 - n) for n in range(200)]
+    file.write_bytes(b"\n".join(lines))
+    assert invoke(["publish", str(file), "--event-time", "--settings", str(site.path)]) == 0
+    intake = Sequencer(site.settings, load.policy(), b"k")
+    started = time.monotonic()
+    intake.run(lambda: intake.events == len(lines) or time.monotonic() - started > 15)
+    intake.close()
+    assert intake.events == len(lines)
+    for partition in range(2):
+        keeper = Keeper(partition, 2, log=KafkaLog(site.settings.kafka),
+                        view=view_of(site.settings), outbox=KafkaOutbox(site.settings.kafka),
+                        checkpoints=Checkpoints(tmp_path / str(partition)), topics=site.topics)
+        keeper.open()
+    assert site.marks() == site.log_ends() and site.accepted() == len(lines)
+    # The clock is the events' own.
+    shard = site.reader().shard_of(key)
+    last = dt.datetime.fromisoformat(json.loads(lines[-1])["time"]).timestamp() * 1000
+    assert abs(shard.clock_ms - last) < 3_600_000
+
+
+# --------------------------------------------------------------------- last: it stops a partition
+
+
+def test_an_envelope_that_cannot_be_folded(site: Roles) -> None:
+    """Its partition stops, and says so; the others go on."""
+    settled(site)
+    stopped = 3
+    out = Outgoing(site.settings.kafka)
+    at = site.log_ends()[stopped]
+    kafka_log.write(out, site.topics.log, stopped, PARTITIONS, b"\xc1 no envelope", [""])
+    out.flush()
+    name = f'xinfeng_partition_stopped{{partition="{stopped}"}}'
+    eventually(lambda: site.metric("worker1", name) == 1)
+    said = [x for x in site.log("worker1").splitlines() if "level=CRITICAL" in x]
+    assert len(said) == 1 and 'msg="partition stopped"' in said[0]
+    found = re.search(rf"log partition {stopped}, offset (\d+): cannot be folded", said[0])
+    assert found is not None and int(found[1]) >= at
+    mark = int(found[1])
+    before = site.accepted()
+    lines = [complaint(f"p{n}", key) for n, key in enumerate(ev.codes(40))]
+    site.publish(*lines)
+    others = sum(partition_of(key, PARTITIONS) != stopped for key in ev.codes(40))
+    assert 0 < others < 40
+    eventually(lambda: site.accepted() == before + others)
+    eventually(lambda: site.log_ends()[stopped] > mark + 2)
+    assert site.marks()[stopped] == mark
+    assert site.accepted() == before + others
+    assert site.metric("worker1", name) == 1
+    assert site.metric("worker1", name.replace(str(stopped), "0")) is None
+    with site.http() as http:
+        assert http.get("/readyz").status_code == 200
+
+
+def test_a_console_without_redis(site: Roles, own_redis: Redis) -> None:
+    """It says that it is not ready, and is again when Redis is back."""
+    with site.http() as http:
+        own_redis.kill()
+        answer = eventually(lambda: http.get("/readyz"))
+        own_redis.start()
+        assert answer.status_code == 503 and "does not answer" in answer.text
+        eventually(lambda: http.get("/readyz").status_code == 200)
+
+
