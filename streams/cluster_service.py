@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable, Sequence
 
 import msgspec
+import redis
 
 from config.load import Settings
 from console.service import Receipt, Rejected, Row
@@ -120,6 +121,17 @@ class ClusterService(Queries):
         return receipt
 
     # ----------------------------------------------------------------------------------- reading
+
+    def last_seq(self) -> int:
+        """
+        Raises
+        ------
+        ConnectionError: Redis does not answer.
+        """
+        try:
+            return super().last_seq()
+        except redis.RedisError as error:
+            raise ConnectionError(f"Redis: {error}") from error
 
     def show(self, subject: str, as_of_ms: int | None = None) -> Row | None:
         """Assessment of a subject now, or as it stood at a moment (then its log is read)."""

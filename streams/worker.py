@@ -78,9 +78,10 @@ class _Metrics:
 class _Pump:
     """One partition: what Faust delivered, and the thread that folds it."""
 
-    def __init__(self, keeper: Keeper, pool: ThreadPoolExecutor, settings: Settings,
-                 metrics: _Metrics) -> None:
+    def __init__(self, keeper: Keeper, log: KafkaLog, pool: ThreadPoolExecutor,
+                 settings: Settings, metrics: _Metrics) -> None:
         self.keeper = keeper
+        self._log = log
         self._pool = pool
         self._settings = settings
         self._metrics = metrics
@@ -138,6 +139,7 @@ class _Pump:
             await asyncio.gather(self._busy, return_exceptions=True)
         if save and not self._poisoned:
             await self._call(self.keeper.close)
+        await asyncio.get_running_loop().run_in_executor(self._pool, self._log.close)
         self._metrics.forget(self.keeper.partition)
 
     async def _call(self, work: Callable[..., None], *args: Any) -> None:
@@ -209,12 +211,14 @@ class Worker:
         self._pumps: dict[int, _Pump] = {}
         self._metrics = _Metrics()
 
-    def _keeper(self, partition: int) -> Keeper:
+    def _pump(self, partition: int) -> _Pump:
+        log = KafkaLog(self._settings.kafka)
         folder = Path(self._settings.worker.folder) / f"p{partition:04d}-of-{self.partitions:04d}"
-        return Keeper(
-            partition, self.partitions, log=KafkaLog(self._settings.kafka), view=self._view,
-            outbox=self._outbox, checkpoints=Checkpoints(folder), topics=self._topics,
+        keeper = Keeper(
+            partition, self.partitions, log=log, view=self._view, outbox=self._outbox,
+            checkpoints=Checkpoints(folder), topics=self._topics,
             flush_max_events=self._settings.worker.flush_max_events, turn=self._turn)
+        return _Pump(keeper, log, self._pool, self._settings, self._metrics)
 
     def revoked(self) -> None:
         for pump in self._pumps.values():
@@ -226,8 +230,7 @@ class Worker:
         for pump in self._pumps.values():
             pump.resume()
         for partition in sorted(partitions - set(self._pumps)):
-            self._pumps[partition] = _Pump(self._keeper(partition), self._pool, self._settings,
-                                           self._metrics)
+            self._pumps[partition] = self._pump(partition)
         _LOG.info("msg=assigned partitions=%s", sorted(partitions))
         await asyncio.gather(*(pump.close() for pump in lost))
 

@@ -141,7 +141,7 @@ class Roles(Site):
     def records(self, topic: str) -> Iterator[bytes]:
         """Key, value and headers of every record of a topic, as bytes."""
         consumer = Consumer({**confluent(self.settings.kafka), "group.id": "of the tests",
-                             "enable.auto.commit": False})
+                             "enable.auto.commit": False, "fetch.wait.max.ms": 10})
         for partition in consumer.list_topics(topic, timeout=10).topics[topic].partitions:
             at, end = 0, consumer.get_watermark_offsets(TopicPartition(topic, partition),
                                                         timeout=10)[1]

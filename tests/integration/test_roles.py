@@ -28,6 +28,7 @@ from roles import Roles, complaint, eventually, line, story
 
 from bench import killtest
 from config import load
+from models import iot
 from models.policy import encode
 from servers.process import free_port
 from servers.redis import Redis
@@ -188,7 +189,7 @@ def test_publish_good_and_bad(site: Roles, said: Callable[..., list[Any]],
         *story(good, "重庆示例餐饮店", "g"), complaint("g5", good, complainant=SECRETS[0]), b"",
         *bad.values(), complaint("g6", other)]) + b"\n")
     [row] = said("publish", str(file), "--settings", str(site.path))
-    assert row == {site.topics.records: 4, site.topics.penalties: 1, site.topics.complaints: 7}
+    assert row == {site.topics.records: 3, site.topics.penalties: 1, site.topics.complaints: 8}
     settled(site)
     [shown] = said("show", good, "--store", site.store, "--json")
     assert shown["name"] == "重庆示例餐饮店" and shown["public"]["grade"] != "A"
@@ -250,8 +251,7 @@ def test_readings_in_binary_mode(site: Roles) -> None:
         {**device, "t": t, "v": v}]}, time=at))
     settled(site)
     one, other = (site.reader().shard_of(key).subjects[key].devices for key in (packed, plain))
-    assert list(one) == [("cq1-17", "d1", "temperature_c")] or len(one) == 1
-    from models import iot
+    assert len(one) == 1 and one.keys() == other.keys()
     assert [iot.dump(x) for x in one.values()] == [iot.dump(x) for x in other.values()]
 
 
@@ -278,10 +278,11 @@ def test_console(site: Roles, said: Callable[..., list[Any]]) -> None:
         assert stable(row) == stable(same)
         assert http.get("/api/v1/subjects/91350100M000100Y43").status_code == 404
         summary = http.get("/api/v1/summary").json()
-        assert summary["subjects"] == len(site.reader().subjects(limit=100))
-        eventually(lambda: any(x["reason"]["value"] == "91500106MA60AB125X" and x["id"] == "cx"
-                               if "id" in x else x["origin"].startswith("http:")
-                               for x in http.get("/api/v1/rejects").json()["rejects"]))
+        assert summary["subjects"] == site.reader().counts()["subjects"] > 1
+        assert sum(summary["grades"].values()) == len(site.reader().subjects(limit=100))
+        [dead] = eventually(lambda: [x for x in http.get("/api/v1/rejects").json()["rejects"]
+                                     if x["origin"].startswith("http:")])
+        assert dead["reason"] == refused["reason"] and json.loads(dead["raw"]) == json.loads(bad)
         # What a person does about an alert.
         alerts = http.get("/api/v1/alerts", params={"subject": key}).json()["alerts"]
         assert {x["rule"] for x in alerts} >= {"commitment-overdue", "penalty-unperformed"}
@@ -348,19 +349,20 @@ def test_a_view_that_is_emptied_comes_back(site: Roles, capsys: pytest.CaptureFi
 
 
 def test_a_redis_that_does_not_answer(site: Roles, own_redis: Redis) -> None:
-    """The worker waits, reads no more than it may hold, and goes on; nothing is lost."""
+    """The worker waits, does not grow, and goes on; nothing is lost. The limit of its queues is in
+    `tests/unit/test_worker.py`."""
     codes = ev.codes(40)
     before, worker = site.accepted(), site.roles["worker1"].pid
     ends = site.log_ends()
     held = roles.rss_mb(worker)
-    lines = [complaint(f"r{n}", codes[n % 40], note="x" * 2_000) for n in range(4_000)]
+    lines = [complaint(f"r{n}", codes[n % 40], category="x" * 250) for n in range(4_000)]
     os.kill(own_redis.pid, signal.SIGSTOP)
     try:
         stopped = time.monotonic()
         site.publish(*lines)
         eventually(lambda: site.feeds_left() == 0)
         while time.monotonic() - stopped < 5:
-            assert roles.rss_mb(worker) < held + 150
+            assert roles.rss_mb(worker) < held + 60
             time.sleep(0.2)
         assert sum(site.log_ends()) > sum(ends), "the log takes everything in"
         assert site.dead() == []
@@ -399,14 +401,10 @@ def test_all_roles_by_one_command(make: Callable[..., Roles]) -> None:
     assert sorted(words[0] for words in held.values()) == ["console", "intake", "worker"]
     [worker] = [pid for pid, words in held.items() if words[0] == "worker"]
     os.kill(worker, signal.SIGKILL)
-    [key] = roles.in_partition(1, 2)
-    site.publish(complaint("a1", key))
     now = eventually(lambda: len(found := roles.children(top)) == 3 and worker not in found
                      and found)
     assert {pid for pid, words in now.items() if words[0] != "worker"} == set(held) - {worker}
     assert sorted(now.values()) == sorted(held.values())
-    # `kafka.session_s` passes until the new one has the partitions.
-    eventually(lambda: site.http("run").get(f"/api/v1/subjects/{key}").status_code == 200, 30)
     os.kill(top, signal.SIGTERM)
     assert site.roles.pop("run").wait(25) == 0
     eventually(lambda: not any(roles.alive(pid) for pid in now), 5)
@@ -433,8 +431,8 @@ def test_policies(make: Callable[..., Roles], tmp_path: Path) -> None:
     plain = load.policy()
     strict = msgspec.structs.replace(plain, version="strict", bands=msgspec.structs.replace(
         plain.bands, a=plain.bands.a + 20))
-    for policy, ends in ((plain, [1, 1]), (plain, [1, 1]), (strict, [2, 2]), (strict, [2, 2]),
-                         (None, [2, 2]), (plain, [3, 3])):
+    for policy, ends in ((plain, [1, 1]), (strict, [2, 2]), (strict, [2, 2]), (None, [2, 2]),
+                         (plain, [3, 3])):
         sequence(site, policy)
         assert site.log_ends() == ends
     log = KafkaLog(site.settings.kafka)

@@ -41,8 +41,12 @@ class World:
         self.changes: list[Change] = []
         self.said: list[Message] = []
         self.noted = 0
+        self.closed = False
 
     # log
+    def close(self) -> None:
+        self.closed = True
+
     def end(self, partition: int) -> int:
         return len(self.log)
 

@@ -65,7 +65,8 @@ class Held:
         settings = load.settings()
         made = msgspec.structs.replace(settings, worker=msgspec.structs.replace(
             settings.worker, queue_max=QUEUE_MAX, checkpoint_s=86_400))
-        self.pump = _Pump(self.keeper, ThreadPoolExecutor(2), made, metrics())
+        log: Any = self.world
+        self.pump = _Pump(self.keeper, log, ThreadPoolExecutor(2), made, metrics())
 
     async def opened(self) -> None:
         await until(lambda: self.pump._opened)
@@ -190,9 +191,10 @@ async def test_one_that_is_given_away_lets_the_others_go_on(tmp_path: Path) -> N
     await asyncio.sleep(0)
     closing = asyncio.create_task(held.pump.close())
     await asyncio.wait_for(delivering, PATIENCE_S)
-    assert not closing.done()
+    assert not closing.done() and not held.world.closed, "its thread is still at work"
     held.go.set()
     await closing
+    assert held.world.closed, "its connection to Kafka goes too"
     applied = held.keeper.applied
     await held.offer(len(log()) - 1)
     await asyncio.sleep(0.05)

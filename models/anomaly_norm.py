@@ -1,0 +1,370 @@
+"""What is usual for a series and its class, and how far each hour is from it.
+
+Four aggregates of an hour (`AGGREGATES`): its least and greatest reading, their middle, and its
+wiggle, the square root of the range or of the step from the hour before, whichever is greater (the
+step stands in for devices that report once an hour). Usual is a robust additive model:
+
+    value = level (of the stretch since the last service) + deviation (of the hour of day)
+            + deviation (of the hour on days off) + spread * z
+
+all medians and median deviations of the series' own hours, each drawn toward the class's
+(`n / (n + k)`: partial pooling[^1]). A statistic asks for `k` of the last `n` hours at once, so
+that one odd hour is none; its daily maxima follow nearly a Gumbel law[^2], whose two numbers are
+estimated for the class, from quantiles that a few faulty devices do not move. So a threshold is a
+rate of false alarms.
+
+Only comparisons, sums of two and square roots are taken of arrays: the same bits on any machine.
+
+References
+----------
+[^1]: A. Gelman and J. Hill, Data Analysis Using Regression and Multilevel/Hierarchical Models,
+      Cambridge, 2007, ch. 12.
+[^2]: S. Coles, An Introduction to Statistical Modeling of Extreme Values, Springer, 2001, ch. 3.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final, Literal, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from models.anomaly_windows import SERVICED, Hours, WindowState
+from models.calendar import WorkingDays
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+AGGREGATES: Final = ("least", "greatest", "middle", "wiggle")
+LEAST, GREATEST, MIDDLE, WIGGLE = range(4)
+Kind = Literal["anomaly", "tamper", "fault"]
+
+
+class Statistic(NamedTuple):
+    """The `k`-th greatest of `sign * z[aggregate]` over the last `n` hours seen."""
+
+    code: str
+    kind: Kind
+    aggregate: int
+    sign: int
+    n: int
+    k: int
+
+
+STATISTICS: Final = (
+    # All of an hour's readings above what its least should be: one spike cannot do that.
+    Statistic("high", "anomaly", LEAST, 1, 3, 3),
+    Statistic("low", "anomaly", GREATEST, -1, 3, 3),
+    Statistic("peaks", "anomaly", GREATEST, 1, 8, 3),
+    Statistic("dips", "anomaly", LEAST, -1, 8, 3),
+    Statistic("unsteady", "anomaly", WIGGLE, 1, 6, 5),
+    Statistic("quiet", "tamper", WIGGLE, -1, 12, 11),
+    Statistic("shift-up", "anomaly", MIDDLE, 1, 24, 18),
+    Statistic("shift-down", "anomaly", MIDDLE, -1, 24, 18),
+)
+TAIL_MU: Final = (0.9, 0.9, 1.5, 1.5, 1.0, 0.6, 0.3, 0.3)
+TAIL_BETA: Final = (0.32, 0.32, 0.38, 0.38, 0.3, 0.18, 0.22, 0.22)
+"""Gumbel location and scale of daily maxima without a class: simulated devices, seed 11."""
+
+MAD: Final = 1.4826
+"""Standard deviation of a normal law over its median absolute deviation."""
+K_LEVEL, K_HOUR, K_SPREAD, K_OFF = 24.0, 3.0, 96.0, 4.0
+"""Hours (level, spread) or days (deviations) of its own with which a series counts half."""
+OWN_MIN_H, OWN_MIN_D, CLASS_MIN_H = 120, 6, 24
+"""Hours and days a series must have before it is judged by itself; hours, with its class."""
+GRACE_H = 6
+"""Hours after a service that are not judged: the new level is being found."""
+STRETCHES_MAX = 8
+"""Services that are told apart; hours before them neither train nor alarm."""
+DEVICES_MIN, DEVICES_MAX = 8, 512
+"""Devices a class needs for a norm, and the most that are taken."""
+SPREAD_FLOOR = 0.3
+"""Least spread of a device as a share of its class's: a dull device is not a strict one."""
+
+
+class Norm(msgspec.Struct, frozen=True, gc=False):
+    """What is usual in a class for a metric: published, versioned, the same for every partition.
+
+    By aggregate: `level` of the median device, `between` devices [robust sd], `spread` of a
+    device's hours [robust sd], `hours` 24 deviations. By statistic: `mu`, `beta`. Units are the
+    metric's (wiggle: their root). `hugging` is the median share of hours just under the limit.
+    """
+
+    devices: int
+    level: tuple[float, ...]
+    between: tuple[float, ...]
+    spread: tuple[float, ...]
+    hours: tuple[tuple[float, ...], ...]
+    mu: tuple[float, ...]
+    beta: tuple[float, ...]
+    hugging: float
+
+
+class Course(NamedTuple):
+    """The hours of a series that may be judged, the oldest first; n of them.
+
+    `hour` shape (n,) [hours since 1970]; `value`, `usual`, `spread`, `z` shape (4, n), by
+    aggregate; `judged` shape (n,), false in the grace after a service; `gap` median distance [h];
+    `level` of the newest stretch, shape (4,); `deviation` by hour of day, shape (4, 24).
+    """
+
+    hour: Hours
+    value: Floats
+    usual: Floats
+    spread: Floats
+    z: Floats
+    judged: Bools
+    gap: int
+    level: Floats
+    deviation: Floats
+    own_spread: Floats
+
+
+def course(
+    state: WindowState, norm: Norm | None, days: WorkingDays | None, clock_ms: int
+) -> Course | None:
+    """Hours that have ended by the clock, without marks, against what is usual; None if too few."""
+    hour = np.arange(state.first, state.first + state.lo.size, dtype=np.int64)
+    ended = (hour + 1) * 3_600_000 <= clock_ms
+    use = (state.mark == 0) & (state.lo <= state.hi) & ended
+    stretch, n_stretches = _stretches(state)
+    use &= stretch > n_stretches - STRETCHES_MAX
+    n = int(np.count_nonzero(use))
+    if n < (OWN_MIN_H if norm is None else CLASS_MIN_H):
+        return None
+    hour, stretch = hour[use], stretch[use]
+    gap = max(1, int(np.median(np.diff(hour)))) if n > 1 else 1
+    lo, hi = state.lo[use].astype(np.float64), state.hi[use].astype(np.float64)
+    middle = (lo + hi) * 0.5
+    step = np.zeros(n)
+    step[1:] = np.where(np.diff(hour) <= 2 * gap, np.abs(np.diff(middle)), 0.0)
+    value = np.stack((lo, hi, middle, np.sqrt(np.maximum(hi - lo, step))))
+
+    place = hour + 8  # Beijing
+    day = place // 24
+    if norm is None and int(day[-1] - day[0]) < OWN_MIN_D:
+        return None
+    grid = _Grid(place - int(day[0]) * 24, int(day[-1] - day[0]) + 1)
+    prior = np.zeros((4, 24)) if norm is None else np.array(norm.hours)
+    w_level = np.full(4, 1.0 if norm is None else n / (n + K_LEVEL))
+
+    deviation = np.zeros((4, 24))
+    level = np.zeros((4, n))
+    for _ in range(2):  # levels of the stretches, then hours, then levels without the hours
+        rest = value - deviation[:, place % 24]
+        for one in np.unique(stretch).tolist():
+            inside = stretch == one
+            level[:, inside] = median(rest[:, inside])[:, None]
+        own, count = grid.medians(value - level)
+        weight = count / (count + (K_HOUR if norm is not None else 0.5))
+        deviation = weight * np.where(count > 0, own, 0.0) + (1 - weight) * prior
+    if norm is not None:
+        level = w_level[:, None] * level + (1 - w_level[:, None]) * np.array(norm.level)[:, None]
+    usual = level + deviation[:, place % 24]
+    off = holiday = np.zeros(n, np.bool_)
+    if days is not None:
+        off, holiday = _days_off(day, days)
+        free = off & ~holiday
+        if free.any():
+            own, count = grid.medians(np.where(free, value - usual, np.nan), neighbours=True)
+            weight = count / (count + 3 * K_OFF)
+            correction = weight * np.where(count > 0, own, 0.0)
+            usual = usual + np.where(free, correction[:, place % 24], 0.0)
+
+    rest = value - usual
+    if holiday.any():
+        rest = np.where(holiday, _beyond_any_hour(rest, usual, level, deviation), rest)
+    pooled = MAD * median(np.abs(rest))
+    resolution = _resolution(value[0], value[1])
+    least = np.array([resolution, resolution, resolution, math.sqrt(resolution)]) * 0.3
+    w = np.full(4, 1.0) if norm is None else np.full(4, n / (n + K_SPREAD))
+    if norm is not None:
+        pooled = w * pooled + (1 - w) * np.array(norm.spread)
+        least = np.maximum(least, SPREAD_FLOOR * np.array(norm.spread))
+    own, count = grid.medians(np.abs(rest), neighbours=True)
+    weight = count / (count + 30.0)
+    hourly = weight * MAD * np.where(count > 0, own, 0.0) + (1 - weight) * pooled[:, None]
+    spread = np.maximum(hourly, least[:, None])[:, place % 24]
+    if norm is not None:  # while the own level is unknown, devices differ as devices do
+        spread = spread + ((1 - w_level) * np.array(norm.between))[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = np.where(spread > 0, rest / spread, 0.0)
+    judged = np.ones(n, np.bool_)
+    for one in np.unique(stretch).tolist()[1:]:
+        judged[np.flatnonzero(stretch == one)[:GRACE_H]] = False
+    return Course(hour, value, usual, spread, z, judged, gap, level[:, -1], deviation, pooled)
+
+
+def statistic(c: Course, s: Statistic) -> Floats:
+    """The statistic at each hour, shape (n,); NaN where its hours are too few or too far apart."""
+    out = np.full(c.hour.size, np.nan)
+    if c.hour.size < s.n:
+        return out
+    span = sliding_window_view(c.hour, s.n)
+    z = np.sort(sliding_window_view(s.sign * c.z[s.aggregate], s.n), axis=1)[:, s.n - s.k]
+    near = (span[:, -1] - span[:, 0] < 2 * s.n * c.gap) & c.judged[s.n - 1 :]
+    out[s.n - 1 :] = np.where(near, z, np.nan)
+    return out
+
+
+def threshold(norm: Norm | None, at: int, rate: float) -> float:
+    """Value of `STATISTICS[at]` whose false alarms are `rate` a device-month, all of them together.
+
+    Daily maxima are taken as Gumbel: P(greater than x) = 1 - exp(-exp(-(x - mu) / beta)).
+    """
+    mu, beta = tail(norm, at)
+    p = min(rate / (30.0 * len(STATISTICS)), 0.5)
+    return mu - beta * math.log(-math.log1p(-p))
+
+
+def rate_of(norm: Norm | None, at: int, value: float) -> float:
+    """The inverse of `threshold`: false alarms a device-month at least this high."""
+    mu, beta = tail(norm, at)
+    return -30.0 * len(STATISTICS) * math.expm1(-math.exp(min(-(value - mu) / beta, 700.0)))
+
+
+def tail(norm: Norm | None, at: int) -> tuple[float, float]:
+    return (TAIL_MU[at], TAIL_BETA[at]) if norm is None else (norm.mu[at], norm.beta[at])
+
+
+# ------------------------------------------------------------------------------------- the class
+
+
+class Summary(msgspec.Struct, frozen=True, gc=False):
+    """What one device tells its class; about 3 KB."""
+
+    level: tuple[float, ...]
+    spread: tuple[float, ...]
+    hours: tuple[tuple[float, ...], ...]
+    maxima: tuple[tuple[float, ...], ...]
+    """By statistic: the greatest value of each day."""
+    hugging: float
+
+
+def summarise(
+    state: WindowState, norm: Norm | None, days: WorkingDays | None, clock_ms: int, hugging: float
+) -> Summary | None:
+    """What the series tells its class, measured by the norm so far; None before `OWN_MIN_D` days.
+
+    `hugging`: share of its hours just under the limit (`models.anomaly_tamper.just_under`).
+    """
+    c = course(state, norm, days, clock_ms)
+    if c is None or c.hour.size < OWN_MIN_H or c.hour[-1] - c.hour[0] < 24 * OWN_MIN_D:
+        return None
+    day = (c.hour + 8) // 24
+    maxima = []
+    for s in STATISTICS:
+        x = statistic(c, s)
+        known = np.isfinite(x)
+        of, x = day[known], x[known]
+        starts = np.flatnonzero(np.append(True, of[1:] != of[:-1])) if of.size else of
+        top = np.maximum.reduceat(x, starts) if of.size else x
+        maxima.append(tuple(float(one) for one in top))
+    return Summary(
+        tuple(c.level.tolist()), tuple(c.own_spread.tolist()),
+        tuple(tuple(row) for row in c.deviation.tolist()), tuple(maxima), hugging,
+    )  # fmt: skip
+
+
+def class_norm(summaries: Sequence[Summary]) -> Norm | None:
+    """The norm of a class; the order of its devices does not matter. None with too few.
+
+    Medians throughout: a norm stands as long as most of the class is in order. Of more than
+    `DEVICES_MAX` the caller takes those with the least hash.
+    """
+    assert len(summaries) <= DEVICES_MAX, len(summaries)
+    if len(summaries) < DEVICES_MIN:
+        return None
+    level = np.array([one.level for one in summaries]).T
+    middle = median(level)
+    between = MAD * median(np.abs(level - middle[:, None]))
+    spread = median(np.array([one.spread for one in summaries]).T)
+    hours = median(np.array([one.hours for one in summaries]).transpose(1, 2, 0))
+    mu, beta = [], []
+    for at in range(len(STATISTICS)):
+        top = np.sort(np.array([x for one in summaries for x in one.maxima[at]]))
+        fit = _gumbel(top) if top.size >= 200 else (TAIL_MU[at], TAIL_BETA[at])
+        mu.append(fit[0])
+        beta.append(fit[1])
+    return Norm(
+        len(summaries), tuple(middle.tolist()), tuple(between.tolist()), tuple(spread.tolist()),
+        tuple(tuple(row) for row in hours.tolist()), tuple(mu), tuple(beta),
+        float(np.median([one.hugging for one in summaries])),
+    )  # fmt: skip
+
+
+def _gumbel(top: Floats) -> tuple[float, float]:
+    """Location and scale from the 50 % and 90 % points: up to 5 % of faulty days move them little.
+
+    Quantile of p: mu - beta ln(-ln p), so beta = (q90 - q50) / 1.8839 and mu = q50 - 0.3665 beta.
+    """
+    q50, q90 = float(top[top.size // 2]), float(top[top.size * 9 // 10])
+    beta = max((q90 - q50) / 1.8839, 0.05)
+    return q50 - 0.3665 * beta, beta
+
+
+# ----------------------------------------------------------------------------------------- parts
+
+
+def median(x: Floats) -> Floats:
+    """Median over the last axis of the numbers that are not NaN; NaN if there are none."""
+    ordered = np.sort(x, axis=-1)
+    n = np.count_nonzero(~np.isnan(ordered), axis=-1)[..., None]
+    below = np.take_along_axis(ordered, np.maximum((n - 1) // 2, 0), -1)
+    above = np.take_along_axis(ordered, np.minimum(n // 2, x.shape[-1] - 1), -1)
+    middle: Floats = ((np.where(n > 0, below, np.nan) + above) * 0.5)[..., 0]
+    return middle
+
+
+class _Grid:
+    """Places hours in days x hours of day, to take medians by hour of day."""
+
+    def __init__(self, place: Hours, days: int) -> None:
+        self.place = place
+        self.days = days
+
+    def medians(self, x: Floats, neighbours: bool = False) -> tuple[Floats, Floats]:
+        """Median by hour of day and how many there were, both shape (4, 24)."""
+        flat = np.full((4, self.days * 24), np.nan)
+        flat[:, self.place] = x
+        by_hour = flat.reshape(4, self.days, 24).transpose(0, 2, 1)
+        if neighbours:
+            rolled = [np.roll(by_hour, shift, axis=1) for shift in (-1, 1)]
+            by_hour = np.concatenate((by_hour, *rolled), axis=2)
+        return median(by_hour), np.count_nonzero(~np.isnan(by_hour), axis=2).astype(np.float64)
+
+
+def _stretches(state: WindowState) -> tuple[Hours, int]:
+    """By hour, how many services ended before it; and their number."""
+    serviced = (state.mark & SERVICED) > 0
+    ends = np.zeros(serviced.size, np.int64)
+    ends[1:] = serviced[:-1] & ~serviced[1:]
+    number = np.cumsum(ends)
+    return number, int(number[-1]) if number.size else 0
+
+
+def _days_off(day: Hours, days: WorkingDays) -> tuple[Bools, Bools]:
+    """Which hours lie on days off, and which of them on weekdays that are off: holidays."""
+    off = {one: not days.is_workday(one) for one in np.unique(day).tolist()}
+    free = np.fromiter((off[one] for one in day.tolist()), np.bool_, day.size)
+    return free, free & ((day + 3) % 7 < 5)
+
+
+def _beyond_any_hour(rest: Floats, usual: Floats, level: Floats, deviation: Floats) -> Floats:
+    """On a holiday all hours may be as any hour is: how far beyond all of them (0 = within)."""
+    value = rest + usual
+    top = level + deviation.max(axis=1)[:, None]
+    bottom = level + deviation.min(axis=1)[:, None]
+    beyond = np.where(value > top, value - top, np.where(value < bottom, value - bottom, 0.0))
+    beyond[WIGGLE] = np.maximum(beyond[WIGGLE], 0.0)  # a closed kitchen is quiet
+    return beyond
+
+
+def _resolution(lo: Floats, hi: Floats) -> float:
+    """Smallest step between two values of the series; 0 if all are one."""
+    steps = np.diff(np.unique(np.concatenate((lo, hi))))
+    return float(steps.min()) if steps.size else 0.0

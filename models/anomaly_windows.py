@@ -1,0 +1,171 @@
+"""What is kept of one IoT series for `models.anomaly`: least and greatest reading of each hour.
+
+A join-semilattice, as the state of `models.iot` is: an hour's extremes are min/max-ed, its marks
+OR-ed, and everything is cut to a horizon behind the newest hour. So any order, cut into messages
+and repetition of the same readings gives the same state, bit for bit, and no event ids are kept.
+(Unlike there, two values at one time both count: nothing depends on which came last.)
+
+Memory: 9 B an hour of the horizon (`bytes_max`), 7.6 KB for 35 days, whatever the reporting rate.
+Cost: about 20 µs a message plus 25 ns a reading.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from models.events import Series
+from models.iot_batch import DEVICE_STATES, HOUR_MS, starts_of
+
+Hours = NDArray[np.int64]
+Floats32 = NDArray[np.float32]
+Bytes = NDArray[np.uint8]
+
+DEVICE, NULL, SERVICED = 1, 2, 4
+"""Marks of an hour: some reading was flagged with a device state, was null, was flagged as
+maintenance or calibration."""
+SERVICE_WORDS: Final = frozenset(
+    {"maintenance", "maintained", "calibration", "calibrating", "m", "c"}
+    | {"维护", "检修", "校准", "标定"}
+)
+"""Device states after which the level of a series may lawfully be another."""
+HORIZON_MAX_D = 62
+OVERHEAD_BYTES = 600
+"""Object, slots and the headers of three arrays (CPython 3.11, numpy 2)."""
+
+
+class WindowState:
+    """Hours of one (subject, item, device, metric), the oldest first, without leading gaps.
+
+    `first`: number of the first hour [hours since 1970]; `lo`, `hi`: least and greatest reading,
+    +inf and -inf for none, shape (n,); `mark`: bits, shape (n,). The last entry is the newest hour.
+    """
+
+    __slots__ = ("first", "hi", "lo", "mark")
+
+    def __init__(self) -> None:
+        self.first = 0
+        self.lo: Floats32 = np.empty(0, np.float32)
+        self.hi: Floats32 = np.empty(0, np.float32)
+        self.mark: Bytes = np.empty(0, np.uint8)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory [bytes]: at most `bytes_max` of the horizon."""
+        return self.lo.nbytes + self.hi.nbytes + self.mark.nbytes + OVERHEAD_BYTES
+
+
+def bytes_max(horizon_d: int) -> int:
+    """Most memory one state takes [bytes]."""
+    return 9 * 24 * horizon_d + OVERHEAD_BYTES
+
+
+def observe(state: WindowState | None, series: Series, horizon_d: int) -> WindowState:
+    """Join one message's readings of one series into its state.
+
+    Parameters
+    ----------
+    state
+        What is known so far, changed in place; None for a new series.
+    series
+        Readings that passed `models.iot.check`, in any order.
+    horizon_d
+        Days kept behind the newest hour, 1 to `HORIZON_MAX_D`.
+    """
+    assert 1 <= horizon_d <= HORIZON_MAX_D, horizon_d
+    if state is None:
+        state = WindowState()
+    t = series.t
+    v = series.v
+    hour = (np.frombuffer(t, "<i8") if isinstance(t, bytes) else np.array(t, np.int64)) // HOUR_MS
+    value = (
+        np.frombuffer(v, "<f8") if isinstance(v, bytes) else np.array(v, np.float64)
+    ).astype(np.float32) + np.float32(0)  # no negative zero
+    if not hour.size:
+        return state
+    mark = np.where(np.isfinite(value), 0, NULL).astype(np.uint8)
+    if series.flag is not None:
+        mark |= _marks(series.flag)
+    order = np.argsort(hour, kind="stable")
+    if not np.array_equal(order, np.arange(order.size)):
+        hour, value, mark = hour[order], value[order], mark[order]
+    starts = starts_of(hour)
+    good = mark == 0
+    lo = np.minimum.reduceat(np.where(good, value, np.float32(np.inf)), starts)
+    hi = np.maximum.reduceat(np.where(good, value, np.float32(-np.inf)), starts)
+    _join(state, hour[starts], lo, hi, np.bitwise_or.reduceat(mark, starts), 24 * horizon_d)
+    return state
+
+
+def _marks(flags: list[str]) -> Bytes:
+    words = {word: word.strip().lower() for word in set(flags)}
+    marks = {
+        word: (DEVICE if low in DEVICE_STATES else 0) | (SERVICED if low in SERVICE_WORDS else 0)
+        for word, low in words.items()
+    }
+    return np.fromiter((marks[word] for word in flags), np.uint8, len(flags))
+
+
+def _join(
+    state: WindowState, hour: Hours, lo: Floats32, hi: Floats32, mark: Bytes, kept: int
+) -> None:
+    """Join hours, rising and distinct, none without a mark or a value; keep `kept` of them."""
+    size = state.lo.size
+    newest = max(int(hour[-1]), state.first + size - 1) if size else int(hour[-1])
+    floor = newest - kept + 1
+    skip = int(np.searchsorted(hour, floor))
+    if skip:
+        hour, lo, hi, mark = hour[skip:], lo[skip:], hi[skip:], mark[skip:]
+    first = min(state.first, int(hour[0])) if size and hour.size else state.first
+    first = max(first if size else int(hour[0]), floor)
+    if first != state.first or newest - first + 1 != size:
+        _move(state, first, newest - first + 1)
+    if hour.size:
+        at = hour - first
+        state.lo[at] = np.minimum(state.lo[at], lo)
+        state.hi[at] = np.maximum(state.hi[at], hi)
+        state.mark[at] |= mark
+    seen = ((state.lo <= state.hi) | (state.mark > 0)).argmax()
+    if seen:
+        _move(state, first + int(seen), newest - first + 1 - int(seen))
+
+
+def _move(state: WindowState, first: int, size: int) -> None:
+    """Lay the hours anew from `first`, `size` of them."""
+    lo = np.full(size, np.inf, np.float32)
+    hi = np.full(size, -np.inf, np.float32)
+    mark = np.zeros(size, np.uint8)
+    begin = max(first, state.first)
+    end = min(first + size, state.first + state.lo.size)
+    if begin < end:
+        to, of = slice(begin - first, end - first), slice(begin - state.first, end - state.first)
+        lo[to], hi[to], mark[to] = state.lo[of], state.hi[of], state.mark[of]
+    state.first, state.lo, state.hi, state.mark = first, lo, hi, mark
+
+
+def dump(state: WindowState) -> list[Any]:
+    """The state as an integer and little-endian bytes, for a checkpoint."""
+    return [
+        state.first,
+        state.lo.astype("<f4", copy=False).tobytes(),
+        state.hi.astype("<f4", copy=False).tobytes(),
+        state.mark.tobytes(),
+    ]
+
+
+def load(fields: list[Any]) -> WindowState:
+    """The inverse of `dump`."""
+    state = WindowState()
+    state.first = fields[0]
+    state.lo = np.frombuffer(fields[1], "<f4").astype(np.float32)
+    state.hi = np.frombuffer(fields[2], "<f4").astype(np.float32)
+    state.mark = np.frombuffer(fields[3], np.uint8).copy()
+    return state
+
+
+def canonical(state: WindowState) -> bytes:
+    """One byte string per content: equal for equal sets of readings, however they arrived."""
+    return msgspec.msgpack.encode(dump(state))

@@ -1,0 +1,291 @@
+"""Counts that surges are looked for in: exact, bounded, the same whatever the order of arrival.
+
+A report is an adverse fact about a subject, on its own civil day. Counts are signed sums, so that
+taking one back is exact even if that arrives first; states of parts of a city add up to the state
+of the whole.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, TypeAlias
+
+import msgspec
+import xxhash
+
+WINDOW_D = 400
+"""How many days of counts are kept: a year and the month around this day last year."""
+RECENT_D = 42
+"""How many days the single reports are kept, as evidence."""
+CELLS_MAX = 100_000
+"""Cells kept. Chongqing has 38 districts, 61 items and some causes an item: below 20,000."""
+SUBJECTS_MAX = 8_000_000
+"""Subjects kept; one costs about 300 bytes and eight a day with reports."""
+REPORTS_MAX = 2_000
+"""Recent reports kept of one cell, the latest."""
+
+Cell: TypeAlias = tuple[str, str, str]
+"""District, item, cause."""
+Peer: TypeAlias = tuple[str, str, str]
+"""Industry, district, size: those a subject is compared with."""
+Member: TypeAlias = tuple[str, str, str, str]
+"""Subject, industry, district, size. A subject that moves has a series of each time."""
+Key: TypeAlias = tuple[str, ...]
+"""A `Cell` or a `Member`: told apart by their lengths."""
+
+
+class Report(NamedTuple):
+    """One adverse fact; `day` is the civil day on which it happened."""
+
+    source: str
+    id: str
+    subject: str
+    district: str
+    industry: str
+    size: str
+    item: str
+    cause: str
+    day: int
+
+    @property
+    def cell(self) -> Cell:
+        return self.district, self.item, self.cause
+
+    @property
+    def member(self) -> Member:
+        return self.subject, self.industry, self.district, self.size
+
+
+class Series:
+    """Counts of days, sparse: day, count, day, count ... by day ascending, no count zero."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: array[int] | None = None) -> None:
+        self.data: array[int] = array("i") if data is None else data
+
+    def add(self, day: int, n: int) -> None:
+        data = self.data
+        low, high = 0, len(data) // 2
+        if high and data[-2] < day:
+            low = high
+        while low < high:
+            middle = (low + high) // 2
+            if data[2 * middle] < day:
+                low = middle + 1
+            else:
+                high = middle
+        at = 2 * low
+        if at < len(data) and data[at] == day:
+            data[at + 1] += n
+            if data[at + 1] == 0:
+                del data[at:at + 2]
+        elif n:
+            data[at:at] = array("i", (day, n))
+
+    def drop_before(self, day: int) -> None:
+        data, end = self.data, 0
+        while end < len(data) and data[end] < day:
+            end += 2
+        if end:
+            del data[:end]
+
+    def items(self) -> Iterator[tuple[int, int]]:
+        pairs = iter(self.data)
+        return zip(pairs, pairs, strict=True)
+
+    def total(self) -> int:
+        return sum(self.data[1::2])
+
+
+Named: TypeAlias = tuple[int, str, str, str, str, str]
+"""Day, subject, source, id, industry, size."""
+Recent: TypeAlias = dict[Named, int]
+"""A report -> 1, or -1 for what was taken back before it arrived."""
+
+
+class Cells:
+    """Counts of a city's cells and subjects.
+
+    `clock_d` is the newest day there is; `advance` moves it and forgets what is too old. `roster`:
+    how many subjects there are of each peer group, reports or not (0 if nobody said).
+    `overflow`: reports whose cell or subject was not kept, because of the limits. What is kept is
+    the keys of smallest hash, so that it does not depend on the order of arrival either.
+    """
+
+    def __init__(self, cells_max: int = CELLS_MAX, subjects_max: int = SUBJECTS_MAX) -> None:
+        self.cells: dict[Key, Series] = {}
+        self.subjects: dict[Key, Series] = {}
+        self.recent: dict[Key, Recent] = {}
+        self.roster: dict[Peer, int] = {}
+        self.clock_d = 0
+        self.overflow = 0
+        self.cells_max = cells_max
+        self.subjects_max = subjects_max
+        self._heaviest: dict[bool, tuple[int, Key]] = {}
+        """Of the cells (True) and of the subjects, when it is known."""
+
+    # ------------------------------------------------------------------------------- counting
+
+    def add(self, report: Report) -> None:
+        """Count a report on its own day; one older than the window is not looked at."""
+        self._count(report, 1)
+
+    def take_back(self, report: Report) -> None:
+        """As if the report had never been; it may arrive before the report."""
+        self._count(report, -1)
+
+    def enrol(self, peer: Peer, n: int = 1) -> None:
+        """`n` more subjects of a peer group (fewer, if negative)."""
+        total = self.roster.get(peer, 0) + n
+        if total:
+            self.roster[peer] = total
+        else:
+            self.roster.pop(peer, None)
+
+    def advance(self, day: int) -> None:
+        """Move the clock to `day`, never back, and forget what lies before the window."""
+        if day <= self.clock_d:
+            return
+        self.clock_d = day
+        first, recent = day - WINDOW_D + 1, day - RECENT_D + 1
+        for held in (self.cells, self.subjects):
+            old = [key for key, series in held.items() if series.data[0] < first]
+            for key in old:
+                held[key].drop_before(first)
+                self._settle(key)
+        for cell in list(self.recent):
+            kept = {k: n for k, n in self.recent[cell].items() if k[0] >= recent}
+            if kept:
+                self.recent[cell] = kept
+            else:
+                del self.recent[cell]
+
+    def _count(self, report: Report, n: int) -> None:
+        if report.day <= self.clock_d - WINDOW_D:
+            return
+        for key in (report.cell, report.member):
+            if not self._put(key, ((report.day, n),)):
+                self.overflow += n
+            elif len(key) == 3 and report.day > self.clock_d - RECENT_D:
+                self._remember(report, n)
+
+    def _put(self, key: Key, counts: Iterable[tuple[int, int]]) -> bool:
+        """Add counts of days to a series; whether there was room for it."""
+        if not self._room(key):
+            return False
+        series = self._held(key).setdefault(key, Series())
+        for day, n in counts:
+            series.add(day, n)
+        self._settle(key)
+        return True
+
+    def _held(self, key: Key) -> dict[Key, Series]:
+        return self.cells if len(key) == 3 else self.subjects
+
+    def _remember(self, report: Report, n: int) -> None:
+        self._keep(report.cell, (report.day, report.subject, report.source, report.id,
+                                 report.industry, report.size), n)
+
+    def _keep(self, cell: Key, name: Named, n: int) -> None:
+        held = self.recent.setdefault(cell, {})
+        total = held.get(name, 0) + n
+        if total:
+            held[name] = total
+        else:
+            del held[name]
+        if len(held) > REPORTS_MAX:
+            del held[min(held)]
+        if not held:
+            del self.recent[cell]
+
+    def _settle(self, key: Key) -> None:
+        held = self._held(key)
+        if not held[key].data:
+            del held[key]
+            self._heaviest.pop(len(key) == 3, None)
+
+    # --------------------------------------------------------------------------------- limits
+
+    def _room(self, key: Key) -> bool:
+        """Whether a key may be kept; evicts the key of largest hash if that is another one."""
+        held, kind = self._held(key), len(key) == 3
+        if key in held:
+            return True
+        heaviest = self._heaviest.get(kind)
+        if len(held) < (self.cells_max if kind else self.subjects_max):
+            if heaviest:
+                self._heaviest[kind] = max(heaviest, (_hash(key), key))
+            return True
+        if not heaviest:
+            heaviest = self._heaviest[kind] = max((_hash(other), other) for other in held)
+        if (_hash(key), key) > heaviest:
+            return False
+        gone = heaviest[1]
+        self.overflow += held.pop(gone).total()
+        if kind:
+            self.recent.pop(gone, None)
+        del self._heaviest[kind]
+        return True
+
+    def usual(self, member: Key, last: int, window_d: int) -> float:
+        """Reports of a subject in `window_d` days, on average of its past up to day `last`."""
+        series = self.subjects.get(member)
+        n = sum(k for day, k in series.items() if k > 0 and day <= last) if series else 0
+        return n * window_d / (WINDOW_D - max(0, self.clock_d - last))
+
+    # ------------------------------------------------------------------------ merge, dump, load
+
+    def merge(self, other: Cells) -> None:
+        """Add the counts of another part of the city."""
+        self.advance(other.clock_d)
+        first, recent = self.clock_d - WINDOW_D + 1, self.clock_d - RECENT_D + 1
+        self.overflow += other.overflow
+        for held in (other.cells, other.subjects):
+            for key in sorted(held):
+                if not self._put(key, (x for x in held[key].items() if x[0] >= first)):
+                    self.overflow += held[key].total()
+        for cell, more in sorted(other.recent.items()):
+            if cell in self.cells or cell not in other.cells:
+                for name, n in sorted(more.items()):
+                    if name[0] >= recent:
+                        self._keep(cell, name, n)
+        for peer, n in other.roster.items():
+            self.enrol(peer, n)
+
+    def dump(self) -> bytes:
+        """All of it, the same bytes for the same counts."""
+        return msgspec.msgpack.encode((
+            self.clock_d, self.overflow, self.cells_max, self.subjects_max,
+            [(*cell, self.cells[cell].data.tolist()) for cell in sorted(self.cells)],
+            [(*key, self.subjects[key].data.tolist()) for key in sorted(self.subjects)],
+            [(*cell, [(*name, n) for name, n in sorted(self.recent[cell].items())])
+             for cell in sorted(self.recent)],
+            [(*peer, n) for peer, n in sorted(self.roster.items())]))
+
+    @classmethod
+    def load(cls, blob: bytes) -> Cells:
+        clock_d, overflow, cells_max, subjects_max, cells, subjects, recent, roster = (
+            msgspec.msgpack.decode(blob, type=_Dump))
+        made = cls(cells_max, subjects_max)
+        made.clock_d, made.overflow = clock_d, overflow
+        for district, item, cause, data in cells:
+            made.cells[(district, item, cause)] = Series(array("i", data))
+        for subject, industry, district, size, data in subjects:
+            made.subjects[(subject, industry, district, size)] = Series(array("i", data))
+        for district, item, cause, rows in recent:
+            made.recent[(district, item, cause)] = {row[:6]: row[6] for row in rows}
+        made.roster = {(a, b, c): n for a, b, c, n in roster}
+        return made
+
+
+_Dump = tuple[int, int, int, int,
+              list[tuple[str, str, str, list[int]]],
+              list[tuple[str, str, str, str, list[int]]],
+              list[tuple[str, str, str, list[tuple[int, str, str, str, str, str, int]]]],
+              list[tuple[str, str, str, int]]]
+
+
+def _hash(key: Key) -> int:
+    return xxhash.xxh3_64_intdigest("\x1f".join(key).encode())
