@@ -17,6 +17,7 @@ References
 
 from __future__ import annotations
 
+import collections
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -128,7 +129,7 @@ class BoundedScorecard(base.Classifier):
         self.memory = memory
         self.free = free
         self.optimizer = optimizer
-        self._optimizer = optim.AdaGrad(0.05) if optimizer is None else optimizer.clone()
+        self._optimizer = self._fresh()
         self._weights: dict[Any, float] = {}
         self._seen: dict[str, float] = {}
         self._offsets: dict[str, float] = {}
@@ -247,17 +248,24 @@ class BoundedScorecard(base.Classifier):
         """Inverse of `export`, into a model made with the same parameters."""
         for values in self._state().values():
             values.clear()
+        self._optimizer = self._fresh()
         for key, value in state.items():
             kind, _, name = key.partition(":")
-            if kind.startswith("optimizer."):
-                attribute = kind.removeprefix("optimizer.")
-                held = getattr(self._optimizer, attribute)
-                if isinstance(held, Mapping):
-                    held[name] = value  # type: ignore[index]
-                else:
-                    setattr(self._optimizer, attribute, type(held)(value))
-            else:
+            if not kind.startswith("optimizer."):
                 self._state()[kind][name] = value
+                continue
+            attribute = kind.removeprefix("optimizer.")
+            held = getattr(self._optimizer, attribute)
+            if not name:
+                setattr(self._optimizer, attribute, type(held)(value))
+            elif held is None:    # some make it at their first step
+                setattr(self._optimizer, attribute, collections.defaultdict(float, {name: value}))
+            else:
+                held[name] = value
+
+    def _fresh(self) -> optim.base.Optimizer:
+        """An optimiser of our own that has made no step."""
+        return optim.AdaGrad(0.05) if self.optimizer is None else self.optimizer.clone()
 
     def _state(self) -> dict[str, dict[str, float]]:
         return {"weight": self._weights, "seen": self._seen, "offset": self._offsets,

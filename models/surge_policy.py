@@ -31,6 +31,8 @@ class RegionalPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Fewer reports in a window are never a surge."""
     subject_cap: Annotated[int, Meta(ge=1, le=1000)] = 2
     """One subject counts at most this often in a window, or twice its usual number."""
+    subjects_min: Annotated[int, Meta(ge=1, le=100)] = 3
+    """Fewer subjects are no matter of a region: `complaint-surge` tells of them."""
     guard_d: Annotated[int, Meta(ge=28, le=90)] = 28
     """The latest days are not part of the past: what begins slowly must not become usual."""
     history_d: Annotated[int, Meta(ge=28, le=365)] = 56

@@ -15,17 +15,19 @@ References
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from models.surge_past import ALL, Floats, Past
+from models.surge_past import ALL, Floats, Ints, Past
 from models.surge_policy import SurgePolicy, special_days
 from models.surge_state import Cell, Cells
 from models.surge_tails import at_least, critical, upper_tail
 
 LEVELS = (0.1, 0.03, 0.01, 0.003)
 """p-values below which rising units are counted for a spread."""
+
 
 class Hit(NamedTuple):
     """A unit, or a cause that spreads, with evidence; `kind` is unit, districts or items."""
@@ -46,7 +48,7 @@ class Scan(NamedTuple):
     day: int
     hits: list[Hit]
     """All with a p-value of at most `loose`, by p-value."""
-    ceilings: list[float]
+    ceilings: Sequence[float]
     """For every unit and window tested: the largest chance it had of an alarm."""
     spreads: int
     """Spreads tested."""
@@ -66,7 +68,7 @@ def scan(state: Cells, day: int, policy: SurgePolicy, loose: float = 0.001) -> S
     hits: list[Hit] = []
     ceilings: list[Floats] = []
     special = special_days(policy, range(day - 27, day + 1))
-    tests: dict[int, tuple[Floats, Floats, dict[int, float]]] = {}
+    tests: dict[int, _Tests] = {}
     for window_d in sorted({*rule.windows_d, rule.spread_d}):
         count, mean, shape = past.window(window_d)
         everywhere = (past.elsewhere(window_d)
@@ -84,18 +86,17 @@ def scan(state: Cells, day: int, policy: SurgePolicy, loose: float = 0.001) -> S
                                 (past.units[u],)))
         if window_d in rule.windows_d:
             ceilings.append(_ceiling(rule.count_min, mean, shape)[past.judged])
-        tests[window_d] = mean, shape, found
-    mean, shape, found = tests[rule.spread_d]
+        tests[window_d] = _Tests(count, mean, shape, found)
+    last = tests[rule.spread_d]
     spreads = 0
     for kind, families in (("districts", past.by_district), ("items", past.by_item)):
         for cause, members in families.items():
             spreads += 1
-            hit = _spread(kind, cause, members, mean, shape, found, past, rule.spread_min)
+            hit = _spread(kind, cause, members, last, past, rule.spread_min)
             if hit and hit.p <= loose and hit.reports >= rule.count_min:
-                hits.append(hit._replace(window_d=rule.spread_d))
-    count = past.window(rule.spread_d)[0]
-    cells = {past.units[u]: (int(count[u]), float(mean[u]), found.get(u, 1.0))
-             for u in np.flatnonzero(count[:past.cells] > 0).tolist() if past.judged[u]}
+                hits.append(hit)
+    cells = {past.units[u]: (int(last.reports[u]), float(last.mean[u]), last.found.get(u, 1.0))
+             for u in np.flatnonzero(last.reports[:past.cells] > 0).tolist() if past.judged[u]}
     hits.sort(key=lambda h: (h.p, h.kind, h.unit, h.window_d))
     return Scan(day, hits, np.concatenate(ceilings).tolist(), spreads, cells)
 
@@ -108,10 +109,20 @@ def _ceiling(count_min: int, mean: Floats, shape: Floats) -> Floats:
     return np.minimum(bound, 1.0)
 
 
-def _spread(kind: str, cause: str, members: list[int], mean: Floats, shape: Floats,
-            found: dict[int, float], past: Past, least: int) -> Hit | None:
+class _Tests(NamedTuple):
+    """Of all units in one window; `found`: p-values of those above their mean."""
+
+    reports: Ints
+    mean: Floats
+    shape: Floats
+    found: dict[int, float]
+
+
+def _spread(kind: str, cause: str, members: list[int], tests: _Tests, past: Past,
+            least: int) -> Hit | None:
     """Whether more of the units rise than chance explains, at the best of `LEVELS`."""
     best: Hit | None = None
+    _, mean, shape, found = tests
     for level in LEVELS:
         rising = [u for u in members if found.get(u, 1.0) <= level]
         if len(rising) < least:
@@ -119,7 +130,7 @@ def _spread(kind: str, cause: str, members: list[int], mean: Floats, shape: Floa
         chances = [critical(level, float(mean[u]), float(shape[u]))[1] for u in members]
         p = min(1.0, at_least(len(rising), chances) * len(LEVELS))
         if best is None or p < best.p:
-            count = sum(int(past.count[u]) for u in rising)
-            best = Hit(kind, (ALL, ALL, cause), 0, count, math.fsum(mean[u] for u in rising), p,
-                       tuple(past.units[u] for u in rising))
+            best = Hit(kind, (ALL, ALL, cause), past.rule.spread_d,
+                       sum(int(tests.reports[u]) for u in rising),
+                       math.fsum(mean[u] for u in rising), p, tuple(past.units[u] for u in rising))
     return best

@@ -106,7 +106,7 @@ def bursts(state: Cells, day: int, policy: SurgePolicy) -> Bursts:
     rest_now = float(daily[recent - first + 1:].sum())
     rest_now += policy.regional.steady_per_d * rule.window_d
     aged_whole = float((exposures * aged).sum())
-    found = []
+    found: list[tuple[int, int, float, float]] = []
     for s in np.flatnonzero(now >= rule.count_min).tolist():
         weight = shape + float(own[s])
         rate = weight / (shape * whole / float(expected[s]) + aged_whole)
@@ -115,5 +115,5 @@ def bursts(state: Cells, day: int, policy: SurgePolicy) -> Bursts:
         p = upper_tail(int(now[s]), mu, 1.0 / (1.0 / weight + 1.0 / rest))
         found.append((int(s), int(now[s]), mu, p))
     by_number = {j: subject for subject, j in number.items()}
-    return Bursts(day, sorted((Burst(by_number[s], *rest) for s, *rest in found),
+    return Bursts(day, sorted((Burst(by_number[s], k, mu, p) for s, k, mu, p in found),
                               key=lambda b: (b.p, b.subject)), int(people.sum()))

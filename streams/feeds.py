@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import msgspec
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
 
 from storage.kafka_client import QUEUED_MAX_KB, Access, Topics, confluent
 from storage.kafka_log import ASK_S, again
@@ -43,11 +50,16 @@ class Feeds:
     """
 
     def __init__(self, access: Access) -> None:
+        self._doubt = False
+        """Whether the broker may have been away: then its feeds may be longer than they seem."""
+        self.clock_ms = 0
+        """Up to here all feeds are known, and all that they hold was given out."""
         self._consumer = Consumer({
             **confluent(access), "group.id": f"{access.prefix}.intake.feeds",
             "enable.auto.commit": False, "auto.offset.reset": "earliest",
             "queued.max.messages.kbytes": QUEUED_MAX_KB, "fetch.wait.max.ms": 20,
             "allow.auto.create.topics": False, "fetch.error.backoff.ms": 100,
+            "error_cb": self._doubted,
         })
         self.feeds = list(self._partitions(Topics.of(access.prefix)))
         self._at = {feed: self._committed(feed) for feed in self.feeds}
@@ -90,8 +102,11 @@ class Feeds:
 
     # ------------------------------------------------------------------------------------- reading
 
+    def _doubted(self, _: KafkaError) -> None:
+        self._doubt = True
+
     def look(self) -> bool:
-        """Ask the broker how far each feed goes; whether all of it has been read."""
+        """Ask the broker how far each feed goes; whether it answered."""
         for feed in self.feeds:
             try:
                 low, high = self._consumer.get_watermark_offsets(TopicPartition(*feed),
@@ -102,7 +117,8 @@ class Feeds:
             self._end[feed] = max(self._end[feed], high)
             # What retention removed before anybody read it cannot be waited for.
             self._at[feed] = max(self._at[feed], low)
-        return self.lag() == 0
+        self._doubt = False
+        return True
 
     def lag(self) -> int:
         """Records that are there and not yet read."""
@@ -112,11 +128,6 @@ class Feeds:
     def waiting(self) -> int:
         """Records that were read and wait for other feeds."""
         return self._merge.waiting
-
-    @property
-    def clock_ms(self) -> int:
-        """Up to here all feeds are known."""
-        return self._merge.clock_ms
 
     def read(self, now_ms: int, wait_s: float) -> Iterator[tuple[int, Raw]]:
         """(time, record) of what can be let through, in order.
@@ -131,8 +142,13 @@ class Feeds:
         """
         merge = self._merge
         for message in self._consumer.consume(POLL_MAX, timeout=wait_s):
-            if not again(message.error()):
+            if again(message.error()):
+                self._doubt = True
+            else:
                 self._put(message)
+        if self._doubt and not self.look():
+            # What other feeds got meanwhile cannot be seen: time must not pass over it.
+            return
         for feed in self.feeds:
             end = self._consumer.get_watermark_offsets(TopicPartition(*feed), cached=True)
             if end is not None:
@@ -142,6 +158,7 @@ class Feeds:
         for time_ms, raw in merge.ready():
             self.done[raw.feed] = raw.offset + 1
             yield time_ms, raw
+        self.clock_ms = merge.clock_ms
         self._balance()
 
     def _put(self, message: Message) -> None:

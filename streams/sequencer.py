@@ -111,7 +111,7 @@ class Sequencer:
             if self._ticked_ms:
                 self._envelopes.tick(time_ms // HOUR_MS * HOUR_MS, time.monotonic())
             self._ticked_ms = time_ms
-        self.clock_ms = time_ms
+        self.clock_ms = max(self.clock_ms, time_ms)
         try:
             event, body, _ = self._intake.accept(raw.value, time_ms, hashed=raw.checked)
         except InvalidEvent as error:
@@ -124,10 +124,9 @@ class Sequencer:
         self._envelopes.put(time_ms, event, body, time.monotonic())
 
     def _tick(self) -> None:
-        """Let time pass up to now, if all feeds were read to their ends by then."""
-        now_ms = wall_ms()
-        if self._feeds.look() and not self._feeds.waiting:
-            self.clock_ms = max(self.clock_ms, now_ms)
+        """Let time pass up to where all feeds are known, if the broker answers."""
+        if self._feeds.look() and self._feeds.clock_ms > self.clock_ms:
+            self.clock_ms = self._feeds.clock_ms
             self._envelopes.tick(self.clock_ms, time.monotonic())
 
     def settle(self) -> None:

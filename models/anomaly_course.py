@@ -9,9 +9,7 @@ step stands in for devices that report once an hour). Usual is a robust additive
 
 all medians and median deviations of the series' own hours, each drawn toward the class's
 (`n / (n + k)`: partial pooling[^1]). A statistic asks for `k` of the last `n` hours at once, so
-that one odd hour is none; its daily maxima follow nearly a Gumbel law[^2], whose two numbers are
-estimated for the class, from quantiles that a few faulty devices do not move. So a threshold is a
-rate of false alarms.
+that one odd hour is none. `models.anomaly_class` turns its values into rates of false alarms.
 
 Only comparisons, sums of two and square roots are taken of arrays: the same bits on any machine.
 
@@ -19,13 +17,11 @@ References
 ----------
 [^1]: A. Gelman and J. Hill, Data Analysis Using Regression and Multilevel/Hierarchical Models,
       Cambridge, 2007, ch. 12.
-[^2]: S. Coles, An Introduction to Statistical Modeling of Extreme Values, Springer, 2001, ch. 3.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
 import msgspec
@@ -66,10 +62,6 @@ STATISTICS: Final = (
     Statistic("shift-up", "anomaly", MIDDLE, 1, 24, 18),
     Statistic("shift-down", "anomaly", MIDDLE, -1, 24, 18),
 )
-TAIL_MU: Final = (0.9, 0.9, 1.5, 1.5, 1.0, 0.6, 0.3, 0.3)
-TAIL_BETA: Final = (0.32, 0.32, 0.38, 0.38, 0.3, 0.18, 0.22, 0.22)
-"""Gumbel location and scale of daily maxima without a class: simulated devices, seed 11."""
-
 MAD: Final = 1.4826
 """Standard deviation of a normal law over its median absolute deviation."""
 K_LEVEL, K_HOUR, K_SPREAD, K_OFF = 24.0, 3.0, 96.0, 4.0
@@ -80,8 +72,6 @@ GRACE_H = 6
 """Hours after a service that are not judged: the new level is being found."""
 STRETCHES_MAX = 8
 """Services that are told apart; hours before them neither train nor alarm."""
-DEVICES_MIN, DEVICES_MAX = 8, 512
-"""Devices a class needs for a norm, and the most that are taken."""
 SPREAD_FLOOR = 0.3
 """Least spread of a device as a share of its class's: a dull device is not a strict one."""
 
@@ -209,102 +199,6 @@ def statistic(c: Course, s: Statistic) -> Floats:
     near = (span[:, -1] - span[:, 0] < 2 * s.n * c.gap) & c.judged[s.n - 1 :]
     out[s.n - 1 :] = np.where(near, z, np.nan)
     return out
-
-
-def threshold(norm: Norm | None, at: int, rate: float) -> float:
-    """Value of `STATISTICS[at]` whose false alarms are `rate` a device-month, all of them together.
-
-    Daily maxima are taken as Gumbel: P(greater than x) = 1 - exp(-exp(-(x - mu) / beta)).
-    """
-    mu, beta = tail(norm, at)
-    p = min(rate / (30.0 * len(STATISTICS)), 0.5)
-    return mu - beta * math.log(-math.log1p(-p))
-
-
-def rate_of(norm: Norm | None, at: int, value: float) -> float:
-    """The inverse of `threshold`: false alarms a device-month at least this high."""
-    mu, beta = tail(norm, at)
-    return -30.0 * len(STATISTICS) * math.expm1(-math.exp(min(-(value - mu) / beta, 700.0)))
-
-
-def tail(norm: Norm | None, at: int) -> tuple[float, float]:
-    return (TAIL_MU[at], TAIL_BETA[at]) if norm is None else (norm.mu[at], norm.beta[at])
-
-
-# ------------------------------------------------------------------------------------- the class
-
-
-class Summary(msgspec.Struct, frozen=True, gc=False):
-    """What one device tells its class; about 3 KB."""
-
-    level: tuple[float, ...]
-    spread: tuple[float, ...]
-    hours: tuple[tuple[float, ...], ...]
-    maxima: tuple[tuple[float, ...], ...]
-    """By statistic: the greatest value of each day."""
-    hugging: float
-
-
-def summarise(
-    state: WindowState, norm: Norm | None, days: WorkingDays | None, clock_ms: int, hugging: float
-) -> Summary | None:
-    """What the series tells its class, measured by the norm so far; None before `OWN_MIN_D` days.
-
-    `hugging`: share of its hours just under the limit (`models.anomaly_tamper.just_under`).
-    """
-    c = course(state, norm, days, clock_ms)
-    if c is None or c.hour.size < OWN_MIN_H or c.hour[-1] - c.hour[0] < 24 * OWN_MIN_D:
-        return None
-    day = (c.hour + 8) // 24
-    maxima = []
-    for s in STATISTICS:
-        x = statistic(c, s)
-        known = np.isfinite(x)
-        of, x = day[known], x[known]
-        starts = np.flatnonzero(np.append(True, of[1:] != of[:-1])) if of.size else of
-        top = np.maximum.reduceat(x, starts) if of.size else x
-        maxima.append(tuple(float(one) for one in top))
-    return Summary(
-        tuple(c.level.tolist()), tuple(c.own_spread.tolist()),
-        tuple(tuple(row) for row in c.deviation.tolist()), tuple(maxima), hugging,
-    )  # fmt: skip
-
-
-def class_norm(summaries: Sequence[Summary]) -> Norm | None:
-    """The norm of a class; the order of its devices does not matter. None with too few.
-
-    Medians throughout: a norm stands as long as most of the class is in order. Of more than
-    `DEVICES_MAX` the caller takes those with the least hash.
-    """
-    assert len(summaries) <= DEVICES_MAX, len(summaries)
-    if len(summaries) < DEVICES_MIN:
-        return None
-    level = np.array([one.level for one in summaries]).T
-    middle = median(level)
-    between = MAD * median(np.abs(level - middle[:, None]))
-    spread = median(np.array([one.spread for one in summaries]).T)
-    hours = median(np.array([one.hours for one in summaries]).transpose(1, 2, 0))
-    mu, beta = [], []
-    for at in range(len(STATISTICS)):
-        top = np.sort(np.array([x for one in summaries for x in one.maxima[at]]))
-        fit = _gumbel(top) if top.size >= 200 else (TAIL_MU[at], TAIL_BETA[at])
-        mu.append(fit[0])
-        beta.append(fit[1])
-    return Norm(
-        len(summaries), tuple(middle.tolist()), tuple(between.tolist()), tuple(spread.tolist()),
-        tuple(tuple(row) for row in hours.tolist()), tuple(mu), tuple(beta),
-        float(np.median([one.hugging for one in summaries])),
-    )  # fmt: skip
-
-
-def _gumbel(top: Floats) -> tuple[float, float]:
-    """Location and scale from the 50 % and 90 % points: up to 5 % of faulty days move them little.
-
-    Quantile of p: mu - beta ln(-ln p), so beta = (q90 - q50) / 1.8839 and mu = q50 - 0.3665 beta.
-    """
-    q50, q90 = float(top[top.size // 2]), float(top[top.size * 9 // 10])
-    beta = max((q90 - q50) / 1.8839, 0.05)
-    return q50 - 0.3665 * beta, beta
 
 
 # ----------------------------------------------------------------------------------------- parts
