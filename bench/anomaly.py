@@ -36,7 +36,6 @@ from river import anomaly as river_anomaly
 from river import datasets, preprocessing
 
 from models import anomaly, iot
-from models.anomaly_course import course
 from models.calendar import WorkingDays, from_date
 from models.events import Series
 from models.iot import DeviceSpec
@@ -261,20 +260,20 @@ class Seen(NamedTuple):
 
 def watch(
     p: Place, spec: DeviceSpec, norm: Any, past: tuple[Any, Any, dict[str, Any], int],
-    t: np.ndarray, v: np.ndarray, flags: list[str] | None, begin: int, models: bool = True,
+    t: np.ndarray, v: np.ndarray, flags: list[str] | None, begin: int, step_h: int = STEP_H,
 ) -> Seen:  # fmt: skip
-    """Feed what follows the past, hour by hour to the others, every `STEP_H` hours judged."""
+    """Feed what follows the past, hour by hour to the others, every `step_h` hours judged."""
     state, single, others, _ = past
     state, single = anomaly.load(anomaly.dump(state)), iot.load(iot.dump(single))
     ours: list[tuple[int, str]] = []
     found_iot: list[int] = []
     on: set[str] = set()
-    for clock in range(begin, int(t[-1]) + 1, STEP_H * HOUR):
-        own = slice(int(np.searchsorted(t, clock)), int(np.searchsorted(t, clock + STEP_H * HOUR)))
+    for clock in range(begin, int(t[-1]) + 1, step_h * HOUR):
+        own = slice(int(np.searchsorted(t, clock)), int(np.searchsorted(t, clock + step_h * HOUR)))
         piece = message(p, t[own], v[own], None if flags is None else flags[own])
         state = anomaly.observe(state, piece, RULE.horizon_d)
         single = iot.observe(single, piece, spec, 0, 7 * DAY)
-        now = clock + STEP_H * HOUR
+        now = clock + step_h * HOUR
         verdicts = anomaly.judge(state, spec, norm, RULE, CALENDAR, now)
         kinds = {one.kind for one in verdicts}
         ours += [(now, kind) for kind in sorted(kinds - on)]
@@ -284,7 +283,7 @@ def watch(
     hours, x = features(state, int(t[-1]) + 1)
     new = hours >= begin // HOUR
     scores: dict[str, list[float]] = {}
-    for name, model in others.items() if models else ():
+    for name, model in others.items():
         model = copy.deepcopy(model)
         scores[name] = [model.score(row) for row in x[new]]
     return Seen(ours, scores, hours[new], found_iot)
@@ -337,7 +336,8 @@ def simulated(seed: int, devices: int, clean_devices: int, bounds: Any) -> dict[
             t, v = clean(p, device, PAST_D + clean_d, seed)
             v = rounded(p, v)
             begin = T0 + PAST_D * DAY
-            seen = watch(p, spec, norm, settle(p, spec, t, v, begin, True), t, v, None, begin)
+            seen = watch(p, spec, norm, settle(p, spec, t, v, begin, True), t, v, None, begin,
+                         12)  # findings hold a day: none is missed
             months += clean_d / 30
             for _, kind in seen.ours:
                 name = "ours" if kind == "anomaly" else f"ours {kind}"

@@ -54,8 +54,8 @@ class Bounded:
 
     def __init__(self, **changed: Any) -> None:
         settings: dict[str, Any] = {
-            "strength": 30.0, "group_strength": 20.0, "intercept_strength": 5.0,
-            "optimizer": optim.AdaGrad(0.03), **changed}
+            "strength": 60.0, "group_strength": 20.0, "intercept_strength": 5.0,
+            "optimizer": optim.AdaGrad(0.08), **changed}
         self.model = BoundedScorecard(
             {k: v[0] for k, v in PRIOR.items()}, {k: v[1:] for k, v in PRIOR.items()},
             intercept=INTERCEPT, groups=("kind", "item"), **settings)

@@ -142,16 +142,11 @@ def course(
     prior = np.zeros((4, 24)) if norm is None else np.array(norm.hours)
     w_level = np.full(4, 1.0 if norm is None else n / (n + K_LEVEL))
 
-    deviation = np.zeros((4, 24))
-    level = np.zeros((4, n))
-    for _ in range(2):  # levels of the stretches, then hours, then levels without the hours
-        rest = value - deviation[:, place % 24]
-        for one in np.unique(stretch).tolist():
-            inside = stretch == one
-            level[:, inside] = median(rest[:, inside])[:, None]
-        own, count = grid.medians(value - level)
-        weight = count / (count + (K_HOUR if norm is not None else 0.5))
-        deviation = weight * np.where(count > 0, own, 0.0) + (1 - weight) * prior
+    # Levels of the stretches, hours of day about them, levels without the hours.
+    own, count = grid.medians(value - _levels(value - prior[:, place % 24], stretch))
+    weight = count / (count + (K_HOUR if norm is not None else 0.5))
+    deviation = weight * np.where(count > 0, own, 0.0) + (1 - weight) * prior
+    level = _levels(value - deviation[:, place % 24], stretch)
     if norm is not None:
         level = w_level[:, None] * level + (1 - w_level[:, None]) * np.array(norm.level)[:, None]
     usual = level + deviation[:, place % 24]
@@ -160,8 +155,8 @@ def course(
         off, holiday = _days_off(day, days)
         free = off & ~holiday
         if free.any():
-            own, count = grid.medians(np.where(free, value - usual, np.nan), neighbours=True)
-            weight = count / (count + 3 * K_OFF)
+            own, count = grid.medians(np.where(free, value - usual, np.nan))
+            weight = count / (count + K_OFF)
             correction = weight * np.where(count > 0, own, 0.0)
             usual = usual + np.where(free, correction[:, place % 24], 0.0)
 
@@ -184,7 +179,7 @@ def course(
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.where(spread > 0, rest / spread, 0.0)
     judged = np.ones(n, np.bool_)
-    for one in np.unique(stretch).tolist()[1:]:
+    for one in range(int(stretch[0]) + 1, int(stretch[-1]) + 1):
         judged[np.flatnonzero(stretch == one)[:GRACE_H]] = False
     return Course(hour, value, usual, spread, z, judged, gap, level[:, -1], deviation, pooled)
 
@@ -230,6 +225,16 @@ class _Grid:
             rolled = [np.roll(by_hour, shift, axis=1) for shift in (-1, 1)]
             by_hour = np.concatenate((by_hour, *rolled), axis=2)
         return median(by_hour), np.count_nonzero(~np.isnan(by_hour), axis=2).astype(np.float64)
+
+
+def _levels(value: Floats, stretch: Hours) -> Floats:
+    """Median of each stretch, at each of its hours."""
+    level = np.empty(value.shape)
+    for one in range(int(stretch[0]), int(stretch[-1]) + 1):
+        inside = stretch == one
+        if inside.any():
+            level[:, inside] = median(value[:, inside])[:, None]
+    return level
 
 
 def _stretches(state: WindowState) -> tuple[Hours, int]:

@@ -29,7 +29,7 @@ class RegionalPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """In how many districts or items."""
     count_min: Annotated[int, Meta(ge=2, le=100)] = 4
     """Fewer reports in a window are never a surge."""
-    subject_cap: Annotated[int, Meta(ge=1, le=1000)] = 2
+    subject_cap: Annotated[int, Meta(ge=1, le=1000)] = 1
     """One subject counts at most this often in a window, or twice its usual number."""
     subjects_min: Annotated[int, Meta(ge=1, le=100)] = 3
     """Fewer subjects are no matter of a region: `complaint-surge` tells of them."""

@@ -148,27 +148,34 @@ class Cells:
         """Move the clock to `day`, never back, and forget what lies before the window."""
         if day <= self.clock_d:
             return
+        old = self._horizons()
         self.clock_d = day
-        first, recent = day - WINDOW_D + 1, day - RECENT_D + 1
+        first, recent = self._horizons()
+        if (first, recent) == old:
+            return
         for held in (self.cells, self.subjects):
-            old = [key for key, series in held.items() if series.data[0] < first]
-            for key in old:
+            for key in [k for k, series in held.items() if series.data[0] < first]:
                 held[key].drop_before(first)
                 self._settle(key)
         for cell in list(self.recent):
-            kept = {k: n for k, n in self.recent[cell].items() if k[0] >= recent}
+            kept = {name: n for name, n in self.recent[cell].items() if name[0] >= recent}
             if kept:
                 self.recent[cell] = kept
             else:
                 del self.recent[cell]
 
+    def _horizons(self) -> tuple[int, int]:
+        """First days of which counts and reports are kept: moved on once a week, to save work."""
+        return (self.clock_d - WINDOW_D + 1) // 7 * 7, (self.clock_d - RECENT_D + 1) // 7 * 7
+
     def _count(self, report: Report, n: int) -> None:
-        if report.day <= self.clock_d - WINDOW_D:
+        first, recent = self._horizons()
+        if report.day < first:
             return
         for key in (report.cell, report.member):
             if not self._put(key, ((report.day, n),)):
                 self.overflow += n
-            elif len(key) == 3 and report.day > self.clock_d - RECENT_D:
+            elif len(key) == 3 and report.day >= recent:
                 self._remember(report, n)
 
     def _put(self, key: Key, counts: Iterable[tuple[int, int]]) -> bool:
@@ -240,7 +247,7 @@ class Cells:
     def merge(self, other: Cells) -> None:
         """Add the counts of another part of the city."""
         self.advance(other.clock_d)
-        first, recent = self.clock_d - WINDOW_D + 1, self.clock_d - RECENT_D + 1
+        first, recent = self._horizons()
         self.overflow += other.overflow
         for held in (other.cells, other.subjects):
             for key in sorted(held):

@@ -17,6 +17,7 @@ References
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,7 @@ from models.surge_policy import SurgePolicy
 from models.surge_state import WINDOW_D, Cells, Peer
 from models.surge_tails import upper_tail
 
+UNIT = 2 ** 20
 SHAPE = (0.1, 20.0)
 TRADE_COUNT = 20.0
 """Expected reports with which a trade is pulled toward the city."""
@@ -50,34 +52,38 @@ class Bursts(NamedTuple):
 def bursts(state: Cells, day: int, policy: SurgePolicy) -> Bursts:
     """P-values of all subjects with at least `count_min` reports in the last `window_d` days."""
     rule, guard_d = policy.complaint, policy.regional.guard_d
-    keys = sorted(state.subjects)
     first, last = day - WINDOW_D + 1, day - guard_d
-    flat = np.frombuffer(b"".join(state.subjects[k].data for k in keys), np.int32)
-    flat = flat.reshape(-1, 2).astype(np.int64)
-    size = np.array([len(state.subjects[k].data) // 2 for k in keys], np.int64)
-    owner = np.repeat(np.arange(len(keys)), size)
+    # One number a subject, though it may have moved; its peers are those of its last series.
+    number: dict[str, int] = {}
+    one, peer, size, parts = [], list[Peer](), [], []
+    for (subject, *own), series in state.subjects.items():
+        at = number.setdefault(subject, len(number))
+        group_of = (own[0], own[1], own[2])
+        if at == len(peer):
+            peer.append(group_of)
+        elif group_of > peer[at]:
+            peer[at] = group_of
+        one.append(at)
+        size.append(len(series.data) // 2)
+        parts.append(series.data)
+    flat = np.frombuffer(b"".join(parts), np.int32).reshape(-1, 2).astype(np.int64)
+    owner = np.repeat(np.array(one, np.int64), size)
     keep = (flat[:, 0] >= first) & (flat[:, 0] <= day) & (flat[:, 1] > 0)
     owner, when, n = owner[keep], flat[keep, 0], flat[keep, 1]
     past = when <= last
     if not past.any():
-        return Bursts(day, [], len(keys))
-    # One number a subject, though it may have moved; its peers are those of its latest series.
-    number: dict[str, int] = {}
-    one = np.array([number.setdefault(k[0], len(number)) for k in keys], np.int64)
-    peer: list[Peer] = [("", "", "")] * len(number)
-    for k in keys:
-        peer[number[k[0]]] = (k[1], k[2], k[3])
-    owner = one[owner]
+        return Bursts(day, [], len(number))
 
     born = int(when.min())
     daily = np.bincount(when - first, n, WINDOW_D)
-    aged = np.array([2.0 ** (-(last - first - d) / policy.regional.half_life_d)
-                     for d in range(WINDOW_D - guard_d)])
+    # Weights in whole units: sums are exact, whatever the order of the subjects.
+    aged = np.array([round(UNIT * 2.0 ** (-(last - first - d) / policy.regional.half_life_d))
+                     for d in range(WINDOW_D - guard_d)], np.int64)
     exposures = daily[:len(aged)] + policy.regional.steady_per_d * (np.arange(len(aged)) + first
                                                                     >= born)
     whole, recent = float(exposures.sum()), day - rule.window_d
     total = np.bincount(owner[past], n[past], len(number))
-    own = np.bincount(owner[past], n[past] * aged[when[past] - first], len(number))
+    weighted = np.bincount(owner[past], n[past] * aged[when[past] - first], len(number)) / UNIT
     now = np.bincount(owner[when > recent], n[when > recent], len(number)).astype(np.int64)
 
     names = sorted({*peer, *state.roster})
@@ -98,22 +104,22 @@ def bursts(state: Cells, day: int, policy: SurgePolicy) -> Bursts:
 
     # Shape by moments: variance of a count = mean + mean**2 / shape, silent subjects included.
     expected = mean[group]
-    excess = float(((total - expected) ** 2).sum()
-                   + ((people - seen) * mean ** 2).sum() - (people * mean).sum())
-    squares = float((people * mean ** 2).sum())
+    squares = math.fsum(people * mean ** 2)
+    excess = (math.fsum((total - expected) ** 2) + math.fsum((people - seen) * mean ** 2)
+              - math.fsum(people * mean))
     shape = min(max(squares / excess if excess > 0 else SHAPE[1], SHAPE[0]), SHAPE[1])
 
     rest_now = float(daily[recent - first + 1:].sum())
     rest_now += policy.regional.steady_per_d * rule.window_d
-    aged_whole = float((exposures * aged).sum())
+    aged_whole = float((exposures * aged).sum()) / UNIT
     found: list[tuple[int, int, float, float]] = []
     for s in np.flatnonzero(now >= rule.count_min).tolist():
-        weight = shape + float(own[s])
+        weight = shape + float(weighted[s])
         rate = weight / (shape * whole / float(expected[s]) + aged_whole)
         rest = max(rest_now - float(now[s]), 1.0)
         mu = rate * rest
         p = upper_tail(int(now[s]), mu, 1.0 / (1.0 / weight + 1.0 / rest))
         found.append((int(s), int(now[s]), mu, p))
-    by_number = {j: subject for subject, j in number.items()}
-    return Bursts(day, sorted((Burst(by_number[s], k, mu, p) for s, k, mu, p in found),
+    names_of = list(number)
+    return Bursts(day, sorted((Burst(names_of[s], k, mu, p) for s, k, mu, p in found),
                               key=lambda b: (b.p, b.subject)), int(people.sum()))

@@ -66,7 +66,8 @@ class Checkpoints:
 
     def offsets(self) -> list[int]:
         """Offsets of the checkpoints that are there, ascending."""
-        return sorted(int(path.stem) for path in self.folder.glob("*.checkpoint"))
+        return sorted(int(path.stem) for path in self.folder.glob("*.checkpoint")
+                      if path.stem.isdigit())
 
     def remove(self, offset: int) -> None:
         (self.folder / f"{offset:020d}.checkpoint").unlink(missing_ok=True)

@@ -35,7 +35,7 @@ class _Role:
         _LOG.info("msg=started role=%s process=%d", self.name, self.process.pid)
 
     def look(self) -> None:
-        """Start again what has ended: at once the first time, then less and less eagerly."""
+        """Start again what has ended: at once after a calm time, else less and less eagerly."""
         now = time.monotonic()
         if self.process is not None and (code := self.process.poll()) is not None:
             self.process = None

@@ -63,7 +63,7 @@ def in_partition(n: int, partitions: int, count: int = 1) -> list[str]:
     return [c for c in ev.codes(200) if partition_of(c, partitions) == n][:count]
 
 
-def eventually(there: Callable[[], Any], limit_s: float = 20.0) -> Any:
+def eventually(there: Callable[[], Any], limit_s: float = 40.0) -> Any:
     """The first answer that is one; a server that is just coming up gives none."""
     until = time.monotonic() + limit_s
     while True:

@@ -99,7 +99,7 @@ def site(kafka: cluster.Given, own_redis: Redis,
     try:
         for name in ("intake1", "intake2", "worker1", "console"):
             made.start(name)
-        eventually(lambda: min(made.marks()) > 0, 40)
+        eventually(lambda: min(made.marks()) > 0, 90)
         eventually(lambda: made.http().get("/readyz").status_code == 200)
         yield made
         assert made.dead() == []
@@ -395,8 +395,8 @@ def test_all_roles_by_one_command(make: Callable[..., Roles]) -> None:
     site.start_servers()
     site.start("run", "--distributed", "--workers", "1")
     top = site.roles["run"].pid
-    eventually(lambda: site.http("run").get("/readyz").status_code == 200, 40)
-    eventually(lambda: min(site.marks()) > 0, 40)
+    eventually(lambda: site.http("run").get("/readyz").status_code == 200, 90)
+    eventually(lambda: min(site.marks()) > 0, 90)
     held = roles.children(top)
     assert sorted(words[0] for words in held.values()) == ["console", "intake", "worker"]
     [worker] = [pid for pid, words in held.items() if words[0] == "worker"]
