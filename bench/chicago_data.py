@@ -1,8 +1,7 @@
 """Chicago's inspections as the system would meet them: state built event by event, day by day.
 
 `State.features` says what is known about a business on the eve of a day; nothing in it reads an
-event that has not been put in. Places are cells of 250 m on a grid over the city; a field is a
-count that fades with time (half-life in days) and is spread in space by a Gaussian (sigma in km).
+event that has not been put in.
 """
 
 from __future__ import annotations
@@ -15,13 +14,8 @@ import math
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
+from bench.chicago_places import Field, Place, cell
 
-Floats = NDArray[np.float64]
-SOUTH, WEST, CELL_KM = 41.62, -87.96, 0.25
-KM_LAT, KM_LON = 111.2, 82.9
-ROWS, COLUMNS = 188, 148
 USED_VISITS = ("complaint", "suspected_food_poisoning", "license")
 """Kinds of visits that do not follow from the canvass schedule: used inside a window too."""
 FIRST_DAY = dt.date(2011, 1, 1).toordinal()
@@ -76,14 +70,6 @@ def kind_of(facility: str) -> str:
     return next((name for name, words in KINDS if any(w in facility for w in words)), "other")
 
 
-def cell(lat: str, lon: str) -> tuple[int, int]:
-    if not lat or not lon:
-        return -1, -1
-    row = int((float(lat) - SOUTH) * KM_LAT / CELL_KM)
-    column = int((float(lon) - WEST) * KM_LON / CELL_KM)
-    return (row, column) if 0 <= row < ROWS and 0 <= column < COLUMNS else (-1, -1)
-
-
 def load(folder: Path) -> Data:
     """Everything in the folder, ordered by day; inspections of a day by identity."""
     business = {r["inspection_id"]: r for r in rows(folder, "business_features")}
@@ -119,38 +105,6 @@ def by_place(found: list[dict[str, str]]) -> dict[int, list[tuple[int, int]]]:
     return out
 
 
-def spread(n: int, sigma_km: float) -> Floats:
-    """Gaussian kernel between the cells of one axis, shape (n, n)."""
-    x = np.arange(n) * CELL_KM
-    out: Floats = np.exp(-0.5 * ((x[:, None] - x[None, :]) / sigma_km) ** 2)
-    return out
-
-
-class Field:
-    """Counts over the city that fade with time; `smooth` is spread anew when it is asked for."""
-
-    def __init__(self, sigma_km: float, half_life_d: float) -> None:
-        self.keep = 2.0 ** (-1.0 / half_life_d)
-        self.count = np.zeros((ROWS, COLUMNS))
-        self.down, self.across = spread(ROWS, sigma_km), spread(COLUMNS, sigma_km)
-        self._smooth: Floats | None = None
-
-    def fade(self) -> None:
-        self.count *= self.keep
-        self._smooth = None
-
-    def add(self, at: tuple[int, int], n: float = 1.0) -> None:
-        if at[0] >= 0:
-            self.count[at] += n
-            self._smooth = None
-
-    @property
-    def smooth(self) -> Floats:
-        if self._smooth is None:
-            self._smooth = self.down @ self.count @ self.across
-        return self._smooth
-
-
 class Past:
     """What is known of one business from the days before."""
 
@@ -166,8 +120,6 @@ PLACES = {"block": (0.5, 365.0), "near": (1.0, 240.0), "quarter": (1.0, 60.0),
           "side": (2.0, 30.0)}
 """Where and how long a critical finding speaks of its place: (sigma in km, half-life in days)."""
 SERIOUS_PLACE = (1.0, 120.0)
-PLACE_PRECISION = 3.0
-"""Of the prior of a place's deviation [1 / log-odds**2]."""
 UNSEEN_D = 730
 
 
@@ -190,30 +142,6 @@ class Rate:
         for count in (self.count.setdefault((one.kind, one.risk), [0.0, 0.0]), self.all):
             count[0] += found
             count[1] += 1
-
-
-class Place:
-    """How findings around a place deviate from what its businesses let expect.
-
-    One Newton step of a local log-odds shift from 0: sum of (found - expected) over sum of
-    expected * (1 - expected), plus the precision of the prior; both weighted by the kernel.
-    """
-
-    def __init__(self, sigma_km: float, half_life_d: float) -> None:
-        self.surplus, self.information = (Field(sigma_km, half_life_d) for _ in range(2))
-
-    def fade(self) -> None:
-        self.surplus.fade()
-        self.information.fade()
-
-    def add(self, at: tuple[int, int], found: float, expected: float) -> None:
-        self.surplus.add(at, found - expected)
-        self.information.add(at, expected * (1 - expected))
-
-    def shift(self, at: tuple[int, int]) -> float:
-        if at[0] < 0:
-            return 0.0
-        return float(self.surplus.smooth[at] / (self.information.smooth[at] + PLACE_PRECISION))
 
 
 class State:
@@ -270,7 +198,8 @@ class State:
         x: dict[str, float | str] = {"kind": one.kind, "item": one.facility}
         past = self.past.get(one.license) or Past()
         self._business(x, past, day)
-        x["risk_high"], x["risk_low"] = float(one.risk == 1), float(one.risk == 3)
+        high = x["risk_high"] = float(one.risk == 1)
+        x["risk_low"] = float(one.risk == 3)
         years = (day - one.first_licence) / 365.25
         aged = bool(one.first_licence) and years >= 0.0    # a later start is not known yet
         x["age_unknown"] = float(not aged)
@@ -278,6 +207,9 @@ class State:
         x["young"] = float(aged and years < 1.0)
         for name, place in self.places.items():
             x[f"place_{name}"] = place.shift(one.cell)
+        shifts = [float(x[f"place_{name}"]) for name in PLACES]
+        x["place_high"] = high * math.fsum(shifts) / len(shifts)
+        x["minor_restaurant"] = float(one.kind == "restaurant") * float(x["minor_720d"])
         x["place_serious"] = self.serious.shift(one.cell)
         known = one.cell[0] >= 0
         x["garbage"] = math.log1p(float(self.garbage.smooth[one.cell])) if known else 1.5

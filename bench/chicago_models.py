@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -30,6 +31,7 @@ PRIOR: dict[str, tuple[float, float, float]] = {
     # the place and the day
     "place_block": (0.2, 0.0, 1.0), "place_near": (0.2, 0.0, 1.0),
     "place_quarter": (0.3, 0.0, 1.0), "place_side": (0.3, 0.0, 1.0),
+    "place_high": (0.1, 0.0, 1.0), "minor_restaurant": (0.1, 0.0, 1.0),
     "place_serious": (0.2, 0.0, 1.0), "garbage": (0.03, 0.0, 0.3), "burglary": (0.0, 0.0, 0.3),
     "warm": (0.10, 0.0, 0.5), "city_14d": (0.0, 0.0, 1.0), "city_60d": (0.0, 0.0, 1.0),
 }
@@ -55,7 +57,7 @@ class Bounded:
     def __init__(self, **changed: Any) -> None:
         settings: dict[str, Any] = {
             "strength": 60.0, "group_strength": 20.0, "intercept_strength": 5.0,
-            "optimizer": optim.AdaGrad(0.08), **changed}
+            "optimizer": optim.AdaGrad(0.1), **changed}
         self.model = BoundedScorecard(
             {k: v[0] for k, v in PRIOR.items()}, {k: v[1:] for k, v in PRIOR.items()},
             intercept=INTERCEPT, groups=("kind", "item"), **settings)
@@ -160,18 +162,17 @@ def rankers(seed: int = 1) -> dict[str, Callable[[], Ranker] | None]:
         "batch logistic": None, "batch boosting": None, "ensemble": None,
     }
     try:
-        from sklearn.ensemble import HistGradientBoostingClassifier
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
+        ensemble, linear, pipeline, scaling = (importlib.import_module(f"sklearn.{m}") for m in (
+            "ensemble", "linear_model", "pipeline", "preprocessing"))
     except ImportError:
         return out
 
     def logistic() -> Any:
-        return make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500))
+        return pipeline.make_pipeline(scaling.StandardScaler(),
+                                      linear.LogisticRegression(C=0.01, max_iter=500))
 
     def boosting() -> Any:
-        return HistGradientBoostingClassifier(
+        return ensemble.HistGradientBoostingClassifier(
             learning_rate=0.05, max_iter=80, max_leaf_nodes=6, l2_regularization=5.0,
             random_state=seed)
 

@@ -61,14 +61,17 @@ class Rule(msgspec.Struct, frozen=True):
 
     enabled: bool = True
     horizon_d: Annotated[int, Meta(ge=14, le=HORIZON_MAX_D)] = 35
-    false_alarms: Annotated[float, Meta(gt=0, le=1)] = 0.05
-    tamper_false_alarms: Annotated[float, Meta(gt=0, le=1)] = 0.005
+    false_alarms: Annotated[float, Meta(gt=0, le=1)] = 0.1
+    tamper_false_alarms: Annotated[float, Meta(gt=0, le=1)] = 0.01
     clear: Annotated[float, Meta(ge=0.2, le=1)] = 0.7
     every_h: Annotated[int, Meta(ge=1, le=24)] = 6
 
 
 class Verdict(msgspec.Struct, frozen=True, gc=False):
-    """One thing seen in a series. `until_ms` 0 = still going on; texts do not grow with time.
+    """One thing seen in a series. `until_ms` 0 = still going on.
+
+    What is usual moves a little with every hour, and so may the last digit of the texts: whether it
+    is the same thing is told by `kind`, `code` and `since_ms`.
 
     `aggregate` had `value` where `low` to `high` was expected, in the metric's unit (hours and
     shares for `aggregate` "hours" and code "hugging"). `false_alarms`: of the statistic at that
@@ -140,7 +143,7 @@ def judge(
         own = [v for v in found if v.kind == kind
                and (kind == "fault" or not any(_overlap(v, f) for f in faults))]
         if own:
-            out.append(min(own, key=lambda v: (v.until_ms > 0, v.since_ms, v.code)))
+            out.append(min(own, key=lambda v: (v.until_ms > 0, _RANK[v.code], v.since_ms)))
     return tuple(out)
 
 
@@ -243,6 +246,8 @@ _WORDS: Final = {
     "quiet": ("波动异常减小，疑似人为平滑", "far quieter than usual, as if smoothed"),
     "shift-up": ("水平持续上移", "level has moved up"),
     "shift-down": ("水平持续下移", "level has moved down"),
+    "burst": ("出现异常高值", "an hour far higher than usual"),
+    "slump": ("出现异常低值", "an hour far lower than usual"),
     "replay": ("与以往时段逐小时完全相同，疑似重放历史数据", "an earlier stretch over again"),
     "hugging": ("长期在限值边缘截断，疑似人为压低", "breaks off at the limit"),
     "dull": ("波动远小于同类设备，疑似模拟数据", "far more regular than its class"),
@@ -251,6 +256,8 @@ _WORDS: Final = {
     "nulls": ("大量空值，疑似设备故障", "mostly nulls"),
     "state": ("长期处于维护等非正常工况标记", "flagged as not in service for three days or more"),
 }
+_RANK: Final = {code: place for place, code in enumerate(_WORDS)}
+"""The most telling first."""
 _AGGREGATES: Final = {
     "least": ("小时最低值", "least of an hour"),
     "greatest": ("小时最高值", "greatest of an hour"),
@@ -269,7 +276,7 @@ def _verdict(
     name_zh, name_en = f"{spec.name_zh}自 {when} 起{zh}", f"{spec.name_en}: {en} since {when}"
     if aggregate in _AGGREGATES and code != "hugging":
         of_zh, of_en = _AGGREGATES[aggregate]
-        span = f"{low:.4g}–{high:.4g}" if high < 1e300 else f"≥ {low:.4g}"
+        span = f"{low:.3g}–{high:.3g}" if high < 1e300 else f"≥ {low:.3g}"
         unit = f" {spec.unit}" if spec.unit else ""
         name_zh += f"（{of_zh} {value:.4g}{unit}，预期 {span}）"
         name_en += f" ({of_en} {value:.4g}{unit}, expected {span})"

@@ -35,8 +35,8 @@ from models.calendar import WorkingDays
 
 DEVICES_MIN, DEVICES_MAX = 8, 512
 """Devices a class needs for a norm, and the most that are taken."""
-TAIL_MU: Final = (0.9, 0.9, 1.5, 1.5, 1.0, 0.6, 0.3, 0.3)
-TAIL_BETA: Final = (0.32, 0.32, 0.38, 0.38, 0.3, 0.18, 0.22, 0.22)
+TAIL_MU: Final = (0.3, 0.2, 0.85, 0.7, 0.05, -0.65, -0.25, -0.3, 1.8, 1.6)
+TAIL_BETA: Final = (0.6, 0.65, 0.6, 0.65, 0.3, 0.25, 0.55, 0.55, 0.7, 0.75)
 """Gumbel location and scale of daily maxima without a class: simulated devices, seed 11."""
 
 

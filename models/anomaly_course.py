@@ -8,8 +8,8 @@ step stands in for devices that report once an hour). Usual is a robust additive
             + deviation (of the hour on days off) + spread * z
 
 all medians and median deviations of the series' own hours, each drawn toward the class's
-(`n / (n + k)`: partial pooling[^1]). A statistic asks for `k` of the last `n` hours at once, so
-that one odd hour is none. `models.anomaly_class` turns its values into rates of false alarms.
+(`n / (n + k)`: partial pooling[^1]). A statistic asks for `k` of the last `n` hours at once: one
+odd hour alone must be very odd. `models.anomaly_class` turns values into rates of false alarms.
 
 Only comparisons, sums of two and square roots are taken of arrays: the same bits on any machine.
 
@@ -61,6 +61,8 @@ STATISTICS: Final = (
     Statistic("quiet", "tamper", WIGGLE, -1, 12, 11),
     Statistic("shift-up", "anomaly", MIDDLE, 1, 24, 18),
     Statistic("shift-down", "anomaly", MIDDLE, -1, 24, 18),
+    Statistic("burst", "anomaly", GREATEST, 1, 1, 1),
+    Statistic("slump", "anomaly", LEAST, -1, 1, 1),
 )
 MAD: Final = 1.4826
 """Standard deviation of a normal law over its median absolute deviation."""
@@ -147,8 +149,6 @@ def course(
     weight = count / (count + (K_HOUR if norm is not None else 0.5))
     deviation = weight * np.where(count > 0, own, 0.0) + (1 - weight) * prior
     level = _levels(value - deviation[:, place % 24], stretch)
-    if norm is not None:
-        level = w_level[:, None] * level + (1 - w_level[:, None]) * np.array(norm.level)[:, None]
     usual = level + deviation[:, place % 24]
     off = holiday = np.zeros(n, np.bool_)
     if days is not None:
@@ -175,6 +175,8 @@ def course(
     hourly = weight * MAD * np.where(count > 0, own, 0.0) + (1 - weight) * pooled[:, None]
     spread = np.maximum(hourly, least[:, None])[:, place % 24]
     if norm is not None:  # while the own level is unknown, devices differ as devices do
+        drawn = (1 - w_level[:, None]) * (np.array(norm.level)[:, None] - level)
+        usual, rest = usual + drawn, np.where(holiday, rest, rest - drawn)
         spread = spread + ((1 - w_level) * np.array(norm.between))[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.where(spread > 0, rest / spread, 0.0)

@@ -49,7 +49,7 @@ STUCK_H, STUCK_Z = 6, 8.0
 SANE_BETWEEN, SANE_SPREAD, SANE_OWN = 8.0, 16.0, 25.0
 """Without bounds in the catalogue no place of the class can be further from the class's median
 than 8 between-device and 16 hourly spreads; without a class, further from its own by 25."""
-SPIKES_MIN, NULLS_MIN_H, NULLS_SHARE, STATE_H = 2, 12, 0.5, 72
+NULLS_MIN_H, NULLS_SHARE, STATE_H = 12, 0.5, 72
 
 
 class Sign(NamedTuple):
@@ -237,12 +237,13 @@ def stuck(c: Course, low: float, high: float) -> Sign | None:
 
 
 def spikes(c: Course, low: float, high: float) -> Sign | None:
-    """Hours with a reading such a place cannot show, while the rest of the hour is as usual."""
-    recent = np.flatnonzero(c.hour > c.hour[-1] - RECENT_H)
-    up = (c.value[GREATEST][recent] > high) & (c.value[LEAST][recent] <= high)
-    down = (c.value[LEAST][recent] < low) & (c.value[GREATEST][recent] >= low)
-    hit = recent[up | down]
-    if hit.size < SPIKES_MIN:
+    """Hours with a reading such a place cannot show, the hours around them, or most of it, sane."""
+    out = (c.value[GREATEST] > high) | (c.value[LEAST] < low)
+    whole = (c.value[LEAST] > high) | (c.value[GREATEST] < low)
+    alone = np.zeros(out.size, np.bool_)
+    alone[1:-1] = ~whole[:-2] & ~whole[2:]
+    hit = np.flatnonzero(out & (~whole | alone) & (c.hour > c.hour[-1] - RECENT_H))
+    if not hit.size:
         return None
     first = int(hit[0])
     aggregate = GREATEST if c.value[GREATEST][first] > high else LEAST

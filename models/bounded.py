@@ -1,25 +1,24 @@
 """A scorecard that learns from outcomes and stays inside the policy.
 
 Logistic: log-odds = intercept + offsets of the groups + sum of weight * indicator. Weights start at
-the expert's, are moved by one of river's optimisers, pulled back toward the expert's as strongly as
-the policy says, and put back inside their bounds after every step. Pure: the same examples in the
-same order give the same bits, whatever the order of keys in an example.
+the expert's, are moved by one of river's optimisers, pulled back toward the expert's, and put back
+inside their bounds after every step. Pure: the same examples in the same order give the same bits,
+whatever the order of keys in an example.
 
 References
 ----------
-[^1]: M. Zinkevich, Online convex programming and generalized infinitesimal gradient ascent, ICML
-      2003 (projection after each step).
-[^2]: A. Gelman and J. Hill, Data Analysis Using Regression and Multilevel/Hierarchical Models,
-      Cambridge, 2007, ch. 12 (partial pooling).
-[^3]: S. Watanabe, Recursive logistic estimation as in K. Murphy, Machine Learning, MIT, 2012,
-      section 8.5.3 (assumed density filtering; the offsets use its diagonal, scalar case).
+[^1]: M. Zinkevich, Online convex programming, ICML 2003 (projection after each step).
+[^2]: A. Gelman and J. Hill, Data Analysis Using Regression, Cambridge, 2007, ch. 12 (pooling).
+[^3]: K. Murphy, Machine Learning, MIT, 2012, section 8.5.3 (recursive logistic: the offsets).
 """
 
 from __future__ import annotations
 
 import collections
+import functools
 import math
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,6 +48,11 @@ def probability(log_odds: float) -> float:
     return 1.0 / (1.0 + math.exp(-min(max(log_odds, -LOG_ODDS_MAX), LOG_ODDS_MAX)))
 
 
+def added(start: float, parts: Iterable[float]) -> float:
+    """From left to right; `sum` compensates from Python 3.12 on, and so has other bits."""
+    return functools.reduce(operator.add, parts, start)
+
+
 def expert(policy: Policy, group: int = 0) -> tuple[dict[str, float], dict[str, Bounds]]:
     """The policy's weights and bounds by indicator, of subjects of a group of `scorecard.GROUPS`.
 
@@ -66,39 +70,30 @@ def expert(policy: Policy, group: int = 0) -> tuple[dict[str, float], dict[str, 
 class BoundedScorecard(base.Classifier):
     """Online logistic scorecard with an expert's prior, bounds and shared intercepts.
 
-    After n examples in which an indicator was present, its gradient is that of the mean of the
-    log-loss over them and of `strength / 2 * (weight - prior)**2`, taken as one sum over
-    n + `strength` parts: (n * loss + strength * (weight - prior)) / (n + strength). So the prior is
-    worth about `strength / (p * (1 - p))` examples of a unit indicator, and fades as they come.
-
-    Offsets are shrunk toward the parent: a group's offset is zero-mean normal with precision
-    `group_strength` around its parent's sum, estimated recursively; a group with few examples stays
-    near its parent. Memory: a few floats for each indicator and group. Cost: about 1 us an
-    indicator.
+    After n examples in which an indicator was present its gradient is
+    (n * loss + `strength` * (weight - prior)) / (n + `strength`), that of a maximum a posteriori
+    estimate: the prior is worth about `strength / (p * (1 - p))` examples and fades as they come.
+    A group's offset is normal around its parent's, so that one with few examples stays near its
+    parent. Memory: a few floats an indicator and group. Cost: about 1 us an indicator.
 
     Parameters
     ----------
-    prior
-        Expert weights [log-odds of True per unit]; an indicator not in it has 0.
-    bounds
-        (lowest, highest) weight; an indicator not in it has (-`free`, `free`).
-    intercept
-        Log-odds of a subject about whom nothing is known.
-    strength
-        Precision of the prior [1 / log-odds**2]; `math.inf` forbids learning weights.
-    intercept_strength, group_strength
-        The same for the intercept and for the offsets of groups.
+    prior, intercept
+        Expert weights [log-odds of True per unit], 0 where not given, and the log-odds of a subject
+        about whom nothing is known.
+    bounds, free
+        (lowest, highest) weight; (-`free`, `free`) where not given.
+    strength, intercept_strength, group_strength
+        Precision [1 / log-odds**2] of the prior of weights (`math.inf`: they are not learned), of
+        the intercept and of offsets.
     groups
-        Names of the features that name a group (text), from the coarse to the fine, e.g.
-        ("kind", "item"): a path of them has an offset under the path without its last part.
+        Names of features that name a group (text), from coarse to fine, e.g. ("kind", "item").
     offset_bound
         Most that an offset, or the intercept from its start, may be moved [log-odds].
     memory
         Examples after which the past counts no more than this many; `math.inf` = all of it.
-    free
-        Bound of the weights of indicators the policy does not name.
     optimizer
-        One of river's that moves weights by a step: SGD, AdaGrad, RMSProp, Momentum, Adam ...
+        One of river's that moves weights by a step: SGD, AdaGrad, RMSProp, Momentum, Adam.
 
     Examples
     --------
@@ -118,28 +113,16 @@ class BoundedScorecard(base.Classifier):
         groups: tuple[str, ...] | None = None, offset_bound: float = 3.0, memory: float = math.inf,
         free: float = 5.0, optimizer: optim.base.Optimizer | None = None,
     ) -> None:
-        self.prior = prior
-        self.bounds = bounds
-        self.intercept = intercept
-        self.strength = strength
-        self.intercept_strength = intercept_strength
-        self.group_strength = group_strength
-        self.groups = groups
-        self.offset_bound = offset_bound
-        self.memory = memory
-        self.free = free
-        self.optimizer = optimizer
+        self.prior, self.bounds, self.intercept = prior, bounds, intercept
+        self.strength, self.intercept_strength = strength, intercept_strength
+        self.group_strength, self.groups, self.offset_bound = group_strength, groups, offset_bound
+        self.memory, self.free, self.optimizer = memory, free, optimizer
         self._optimizer = self._fresh()
-        self._weights: dict[Any, float] = {}
-        self._seen: dict[str, float] = {}
-        self._offsets: dict[str, float] = {}
-        self._precision: dict[str, float] = {}
         self._groups = tuple(groups or ())
-        for name in (self.prior or {}):
-            low, high = self.bound(name)
-            assert low <= self.expert(name) <= high, f"{name}: the expert's weight is out of bounds"
-
-    # ------------------------------------------------------------------------------- asking
+        self._weights: dict[Any, float] = {}
+        self._seen, self._offsets, self._precision = (dict[str, float]() for _ in range(3))
+        for name, weight in (prior or {}).items():
+            assert weight == self._inside(name, weight), f"{name}: expert's weight out of bounds"
 
     def expert(self, name: str) -> float:
         return (self.prior or {}).get(name, 0.0)
@@ -158,34 +141,23 @@ class BoundedScorecard(base.Classifier):
         """Offset of one group over its parent; without a path, the intercept's move."""
         return self._offsets.get(UNDER.join(path), 0.0)
 
-    def contributions(self, x: Example) -> dict[str, float]:
-        """Parts of the log-odds, in the order in which they are added up."""
-        out = {EVERYONE: self.intercept}
-        for path in self._paths(x):
-            out[path] = out.get(path, 0.0) + self._offsets.get(path, 0.0)
-        for name, value in self._inputs(x):
-            out[name] = self.weight(name) * value
-        return out
+    def contributions(self, x: Example) -> list[tuple[str, float]]:
+        """(group or indicator, log-odds), in the order in which they are added up."""
+        return [*((path, self._offsets.get(path, 0.0)) for path in self._paths(x)),
+                *((name, self.weight(name) * value) for name, value in self._inputs(x))]
 
     def log_odds_one(self, x: Example) -> float:
-        total = 0.0
-        for part in self.contributions(x).values():
-            total += part
-        return total
+        return added(self.intercept, (part for _, part in self.contributions(x)))
 
     def predict_proba_one(self, x: Example, **_: Any) -> dict[base.typing.ClfTarget, float]:
         p = probability(self.log_odds_one(x))
         return {False: 1.0 - p, True: p}
 
     def predict_proba_many(self, x: Mapping[str, ArrayLike]) -> Floats:
-        """Probability of True of each row, the same bits as `predict_proba_one`.
-
-        `x`: column name -> values, shape (n,); a column of `groups` holds text.
-        """
+        """Probability of True of each row, the same bits as `predict_proba_one`; `x`: column
+        name -> values, shape (n,), those of `groups` text."""
         columns, paths = self._columns(x)
         return np.array([probability(z) for z in self._log_odds_many(columns, paths)])
-
-    # ------------------------------------------------------------------------------- learning
 
     def learn_one(self, x: Example, y: base.typing.ClfTarget, w: float = 1.0) -> None:
         """One step along the gradient at (x, y), which counts `w` times; then inside the bounds."""
@@ -202,44 +174,39 @@ class BoundedScorecard(base.Classifier):
         A batch of one row is `learn_one`, bit for bit. Means are exact sums (`math.fsum`), so the
         order of the rows does not matter. `x` as in `predict_proba_many`; `y`, `w` shape (n,).
         """
-        columns, paths = self._columns(x)
-        n = len(y)
-        if not n:
+        if not (n := len(y)):
             return
+        columns, paths = self._columns(x)
         weights = np.ones(n) if w is None else np.asarray(w, float)
-        assert bool(np.all(weights >= 0.0)) and bool(np.all(np.isfinite(weights)))
+        assert bool(np.all((weights >= 0.0) & np.isfinite(weights))), "a weight is not negative"
         p = np.array([probability(z) for z in self._log_odds_many(columns, paths)])
         error = (p - np.asarray(y, bool).astype(float)) * weights
-        self._step({name: (math.fsum((error * v).tolist()) / n, float(np.count_nonzero(v)))
-                    for name, v in columns.items() if np.any(v)}, math.fsum(weights.tolist()) / n)
-        parts: dict[str, tuple[list[float], list[float]]] = {}
-        curvature = p * (1.0 - p) * weights
-        for path, e, c in zip(paths, error.tolist(), curvature.tolist(), strict=True):
+        self._step({name: (math.fsum(error * v) / n, float(np.count_nonzero(v)))
+                    for name, v in columns.items() if np.any(v)}, math.fsum(weights) / n)
+        rows: dict[str, list[int]] = {}
+        for row, path in enumerate(paths):
             for one in path:
-                errors, curvatures = parts.setdefault(one, ([], []))
-                errors.append(e)
-                curvatures.append(c)
-        self._shift([(k, math.fsum(a), math.fsum(b)) for k, (a, b) in sorted(parts.items())])
+                rows.setdefault(one, []).append(row)
+        curvature = p * (1.0 - p) * weights
+        self._shift([(one, math.fsum(error[of]), math.fsum(curvature[of]))
+                     for one, of in sorted(rows.items())])
 
     def recentre(self, prior: Mapping[str, float], bounds: Mapping[str, Bounds],
                  intercept: float) -> None:
-        """A new policy: what was learned stays learned, as a distance from the expert, inside the
-        new bounds; a weight that was never moved is the new expert's, exactly."""
+        """A new policy: what was learned stays, as a distance from the expert and inside the new
+        bounds; a weight that was never moved is the new expert's, exactly."""
         moved = {n: w - self.expert(n) for n, w in self._weights.items()}
         self.prior, self.bounds, self.intercept = dict(prior), dict(bounds), intercept
         for name, distance in moved.items():
             self._weights[name] = self._inside(name, self.expert(name) + distance)
 
-    # ------------------------------------------------------------------------------- state
-
     def export(self) -> dict[str, float]:
         """Everything learned, as plain floats; `restore` continues from it, bit for bit."""
-        out: dict[str, float] = {}
-        for kind, values in self._state().items():
-            out.update({f"{kind}:{name}": float(v) for name, v in sorted(values.items())})
+        out = {f"{kind}:{name}": float(values[name])
+               for kind, values in self._state().items() for name in sorted(values)}
         for name, value in sorted(vars(self._optimizer).items()):
             if isinstance(value, Mapping):
-                out.update({f"optimizer.{name}:{k}": float(value[k]) for k in sorted(value)})
+                out |= {f"optimizer.{name}:{k}": float(value[k]) for k in sorted(value)}
             elif isinstance(value, int | float):
                 out[f"optimizer.{name}"] = float(value)
         return out
@@ -256,32 +223,25 @@ class BoundedScorecard(base.Classifier):
                 continue
             attribute = kind.removeprefix("optimizer.")
             held = getattr(self._optimizer, attribute)
-            if not name:
-                setattr(self._optimizer, attribute, type(held)(value))
-            elif held is None:    # some make it at their first step
-                setattr(self._optimizer, attribute, collections.defaultdict(float, {name: value}))
-            else:
+            if name and held is None:    # some make it at their first step
+                held = collections.defaultdict(float)
+            if name:
                 held[name] = value
+            setattr(self._optimizer, attribute, held if name else type(held)(value))
 
     def _fresh(self) -> optim.base.Optimizer:
         """An optimiser of our own that has made no step."""
         return optim.AdaGrad(0.05) if self.optimizer is None else self.optimizer.clone()
 
     def _state(self) -> dict[str, dict[str, float]]:
-        return {"weight": self._weights, "seen": self._seen, "offset": self._offsets,
-                "precision": self._precision}
-
-    # ------------------------------------------------------------------------------- one step
+        return {"weight": self._weights, "seen": self._seen,
+                "offset": self._offsets, "precision": self._precision}
 
     def _inputs(self, x: Example) -> list[tuple[str, float]]:
         """Indicators that are present, by name: an indicator at 0 says nothing of its weight."""
-        out = []
-        for name in sorted(x):
-            if name not in self._groups and x[name]:
-                value = float(x[name])
-                assert value == value, f"{name}: not a number"
-                out.append((name, min(max(value, -INPUT_MAX), INPUT_MAX)))
-        return out
+        out = [(name, float(x[name])) for name in sorted(x) if name not in self._groups and x[name]]
+        assert not any(math.isnan(value) for _, value in out), "not a number"
+        return [(name, min(max(value, -INPUT_MAX), INPUT_MAX)) for name, value in out]
 
     def _paths(self, x: Example) -> list[str]:
         """Groups of an example, from everyone to the finest that is named."""
@@ -302,17 +262,11 @@ class BoundedScorecard(base.Classifier):
         return columns, [self._paths({k: v[i] for k, v in named.items()}) for i in range(n)]
 
     def _log_odds_many(self, columns: Mapping[str, Floats], paths: list[list[str]]) -> list[float]:
-        start = []
-        for path in paths:
-            z = self.intercept + self._offsets.get(EVERYONE, 0.0)
-            for one in path[1:]:
-                z += self._offsets.get(one, 0.0)
-            start.append(z)
-        total = np.array(start)
+        total = np.array([added(self.intercept, (self._offsets.get(one, 0.0) for one in path))
+                          for path in paths])
         for name, values in columns.items():
             total += self.weight(name) * values
-        out: list[float] = total.tolist()
-        return out
+        return list(map(float, total))
 
     def _step(self, gradient: Mapping[str, tuple[float, float]], w: float) -> None:
         """Move weights by name -> (gradient of the loss, examples in it); then project."""

@@ -39,8 +39,7 @@ def evaluate(state: Cells, day: int, policy: SurgePolicy,
     if policy.complaint.enabled:
         out += subjects(bursts(state, day, policy), state, policy, before)
     if policy.regional.enabled:
-        loose = policy.regional.keep_p
-        out += regions(scan(state, day, policy, loose), state, policy, before)
+        out += regions(scan(state, day, policy), state, policy, before)
     return sorted(out, key=lambda s: s.id)
 
 

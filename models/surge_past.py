@@ -36,6 +36,9 @@ Floats = NDArray[np.float64]
 
 ALL = "*"
 WEEK_D = 7
+FINE = 2.0 ** 16
+"""Weights are multiples of 1 / FINE: then sums of counts are exact, in whatever order and by
+whatever instructions numpy adds them."""
 SHAPE = (0.5, 20.0)
 """Least and most shape of the prior."""
 SIGMAS = 3.0
@@ -100,8 +103,8 @@ class Past:
         # The number past the last stands for all.
         self.district = np.array([districts.get(u[0], len(districts)) for u in self.units])
         self.item = np.array([items.get(u[1], len(items)) for u in self.units])
-        self.by_district: dict[str, list[int]] = {}
-        self.by_item: dict[str, list[int]] = {}
+        self.families: dict[tuple[str, Cell], list[int]] = {}
+        """Judged units of a cause that differ in their district, or in their item, only."""
         self._named = np.array([u[0] != "" for u in self.units])
         """A subject without a registration has no district: it counts in the sums only."""
 
@@ -123,7 +126,7 @@ class Past:
         """Shape (units, weeks), the latest first."""
         self.by_cause = self.counts[self.level == 3]
         total = self.by_cause.sum(axis=0)
-        steady = self.rule.steady_per_d
+        steady = round(FINE * self.rule.steady_per_d) / FINE
         self.rest = total - self.by_cause + steady * WEEK_D
         """Exposure of each cause: reports of the others, shape (causes, weeks)."""
         daily = np.bincount(self.offset, self.n, WINDOW_D).astype(np.int64)
@@ -133,7 +136,7 @@ class Past:
         span = daily[last - self.weeks * WEEK_D + 1:last + 1].reshape(-1, WEEK_D).sum(axis=0)
         share = (span + 1.0) / (span.sum() + WEEK_D)
         since = (np.arange(WINDOW_D) - (last + 1)) % WEEK_D
-        self.rest_daily = daily - self.daily + steady * WEEK_D * share[since]
+        self.rest_daily = daily - self.daily + np.rint(FINE * steady * WEEK_D * share)[since] / FINE
         # Weeks for which a unit's district and item have been there.
         start = np.full(len(self.units), born)
         for axis in (self.district, self.item):
@@ -149,14 +152,15 @@ class Past:
     def _rates(self) -> None:
         """Rate of each unit per report elsewhere: mean, and the count it rests on."""
         weeks = np.arange(self.weeks)
-        aged = np.array([2.0 ** (-(w + 0.5) * WEEK_D / self.rule.half_life_d) for w in weeks])
+        aged = np.array([round(FINE * 2.0 ** (-(w + 0.5) * WEEK_D / self.rule.half_life_d)) / FINE
+                         for w in weeks])
         rest = self.rest[self.cause]
         there = weeks < self.known[:, None]
         exposure = np.where(there, rest, 0.0)
         whole = np.maximum(exposure.sum(axis=1), 1e-9)
         flat = self.counts.sum(axis=1) / whole
         expected = flat[:, None] * exposure
-        cut = np.minimum(self.counts, expected + SIGMAS * np.sqrt(expected) + 2.0)
+        cut = np.minimum(self.counts, np.floor(expected + SIGMAS * np.sqrt(expected) + 2.0))
         self.aged = aged
         self.past = cut @ aged
         self.exposure = np.maximum(exposure @ aged, 1e-9)
@@ -167,7 +171,8 @@ class Past:
         for level in range(4):
             own = big & (self.level == level)
             if own.any():
-                level_phi[level] = max(1.0, float(spread[own].sum() / expected[own].sum()))
+                means = math.fsum(expected[own].sum(axis=1))
+                level_phi[level] = max(1.0, math.fsum(spread[own]) / means)
         typical = expected.sum(axis=1) / np.maximum(self.known, 1)
         prior = level_phi[self.level]
         self.phi = np.maximum(1.0, (spread + PHI_WEEKS * typical * prior)
@@ -189,7 +194,9 @@ class Past:
         own = self.level == 1
         mean[own] *= by_d[self.district[own]] / everything
         own = self.level == 2
-        mean[own] *= by_i[self.item[own]] / everything
+        # Many causes are of some items only: a cause's share is taken among the items that have it.
+        having = np.bincount(cause[own], by_i[self.item[own]], self.causes)
+        mean[own] *= by_i[self.item[own]] / np.maximum(having, 1e-9)[cause[own]]
         above = self.up[:, 1]
         mean[:self.cells] = (past[above] / self.exposure[above]
                              * by_di[d * n_i + i] / np.maximum(by_i[i], 1e-9))
@@ -198,16 +205,19 @@ class Past:
         shape = np.empty(len(self.units))
         for level in range(4):
             own = (self.level == level) & self.judged
-            excess = ((total - expected) ** 2 - self.phi * expected)[own].sum()
-            squares = (expected[own] ** 2).sum()
-            found = squares / excess if excess > 0 else SHAPE[1]
-            shape[self.level == level] = min(max(float(found), SHAPE[0]), SHAPE[1])
+            excess = math.fsum(((total - expected) ** 2 - self.phi * expected)[own])
+            found = math.fsum(expected[own] ** 2) / excess if excess > 0 else SHAPE[1]
+            shape[self.level == level] = min(max(found, SHAPE[0]), SHAPE[1])
         self.weight = shape + past
-        self.rate = self.weight / (shape / mean + self.exposure)
-        for u in np.flatnonzero(self.judged & (self.level == 1)).tolist():
-            self.by_district.setdefault(self.units[u][2], []).append(u)
-        for u in np.flatnonzero(self.judged & (self.level == 2)).tolist():
-            self.by_item.setdefault(self.units[u][2], []).append(u)
+        # Peers may raise what is usual for a unit, never lower it below its own past: where the
+        # margins say little about it, shrinking would make its ordinary weeks look like surges.
+        self.rate = np.maximum(self.weight / (shape / mean + self.exposure), past / self.exposure)
+        for u in np.flatnonzero(self.judged & (self.level < 3)).tolist():
+            where, what, why = self.units[u]
+            if where != ALL:
+                self.families.setdefault(("districts", (ALL, what, why)), []).append(u)
+            if what != ALL:
+                self.families.setdefault(("items", (where, ALL, why)), []).append(u)
 
     def _season(self, window_d: int) -> Floats:
         """By how much each cause was above its usual share at this time last year, 1 or more."""

@@ -20,7 +20,9 @@ class RegionalPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     level: str = "orange"
     spread_level: str = "red"
     false_per_week: Annotated[float, Meta(gt=0, le=100)] = 1.0
-    """Most false alarms a week and city on average, if counts behave as modelled."""
+    """False alerts a week and city that are accepted on average."""
+    p_max: Annotated[float, Meta(gt=0, lt=0.05)] = 0.001
+    """Never told above this p-value, however small the city is."""
     windows_d: tuple[Annotated[int, Meta(ge=1, le=28)], ...] = (3, 7, 14)
     """Lengths of the recent windows that are looked at, ascending."""
     spread_d: Annotated[int, Meta(ge=1, le=28)] = 14
@@ -41,7 +43,9 @@ class RegionalPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Age at which a day of the past counts half: how fast the usual follows a trend."""
     steady_per_d: Annotated[float, Meta(gt=0, le=1000)] = 1.0
     """Strength of the calendar against the city's own count of a day, in reports."""
-    keep_p: Annotated[float, Meta(gt=0, lt=1)] = 0.001
+    special_factor: Annotated[float, Meta(ge=1, le=1e6)] = 20.0
+    """On listed dates the p-value against the same cause elsewhere counts as this much larger."""
+    keep_p: Annotated[float, Meta(gt=0, lt=1)] = 0.005
     """An open alert stays open while its p-value is at most this."""
     member_p: Annotated[float, Meta(gt=0, lt=1)] = 0.05
     """A cell is named as part of a surge if its own p-value is at most this."""

@@ -25,12 +25,18 @@ from models.surge_policy import SurgePolicy, special_days
 from models.surge_state import Cell, Cells
 from models.surge_tails import at_least, critical, upper_tail
 
-LEVELS = (0.1, 0.03, 0.01, 0.003)
+LOOSE = 0.05
+"""Hits are kept up to this p-value, for those who decide."""
+LEVELS = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001)
 """p-values below which rising units are counted for a spread."""
 
 
 class Hit(NamedTuple):
-    """A unit, or a cause that spreads, with evidence; `kind` is unit, districts or items."""
+    """A unit, or a cause that spreads, with evidence; `kind` is unit, districts or items.
+
+    `unit` of a spread: the cause in the whole city, over districts in one item, or over items in
+    one district.
+    """
 
     kind: str
     unit: Cell
@@ -50,20 +56,20 @@ class Scan(NamedTuple):
     """All with a p-value of at most `loose`, by p-value."""
     ceilings: Sequence[float]
     """For every unit and window tested: the largest chance it had of an alarm."""
-    spreads: int
-    """Spreads tested."""
+    spreads: dict[tuple[str, bool], int]
+    """Spreads tested, by kind and whether of the whole city."""
     cells: dict[Cell, tuple[int, float, float]]
     """Of each judged cell with reports in the last `spread_d` days: count, expected, p-value."""
 
 
-def scan(state: Cells, day: int, policy: SurgePolicy, loose: float = 0.001) -> Scan:
+def scan(state: Cells, day: int, policy: SurgePolicy, loose: float = LOOSE) -> Scan:
     """Test every unit on one day, from the reports of that day and before.
 
     Costs some 10 ns for every unit and past week, and 20 us for each one with enough reports.
     """
     past = Past(state, day, policy)
     if not past.weeks:
-        return Scan(day, [], [], 0, {})
+        return Scan(day, [], [], {}, {})
     rule = policy.regional
     hits: list[Hit] = []
     ceilings: list[Floats] = []
@@ -78,8 +84,8 @@ def scan(state: Cells, day: int, policy: SurgePolicy, loose: float = 0.001) -> S
         for u in np.flatnonzero(past.judged & (count >= least) & (count > mean)).tolist():
             p = upper_tail(int(count[u]), float(mean[u]), float(shape[u]))
             if everywhere is not None and p < LEVELS[0]:
-                p = max(p, upper_tail(int(count[u]), float(everywhere[0][u]),
-                                      float(everywhere[1][u])))
+                p = max(p, min(1.0, rule.special_factor * upper_tail(
+                    int(count[u]), float(everywhere[0][u]), float(everywhere[1][u]))))
             found[u] = p
             if p <= loose and count[u] >= rule.count_min and window_d in rule.windows_d:
                 hits.append(Hit("unit", past.units[u], window_d, int(count[u]), float(mean[u]), p,
@@ -88,11 +94,12 @@ def scan(state: Cells, day: int, policy: SurgePolicy, loose: float = 0.001) -> S
             ceilings.append(_ceiling(rule.count_min, mean, shape)[past.judged])
         tests[window_d] = _Tests(count, mean, shape, found)
     last = tests[rule.spread_d]
-    spreads = 0
-    for kind, families in (("districts", past.by_district), ("items", past.by_item)):
-        for cause, members in families.items():
-            spreads += 1
-            hit = _spread(kind, cause, members, last, past, rule.spread_min)
+    spreads: dict[tuple[str, bool], int] = {}
+    for (kind, unit), members in sorted(past.families.items()):
+        if len(members) >= rule.spread_min:
+            group = kind, unit[:2] == (ALL, ALL)
+            spreads[group] = spreads.get(group, 0) + 1
+            hit = _spread(kind, unit, members, last, past, rule.spread_min)
             if hit and hit.p <= loose and hit.reports >= rule.count_min:
                 hits.append(hit)
     cells = {past.units[u]: (int(last.reports[u]), float(last.mean[u]), last.found.get(u, 1.0))
@@ -118,7 +125,7 @@ class _Tests(NamedTuple):
     found: dict[int, float]
 
 
-def _spread(kind: str, cause: str, members: list[int], tests: _Tests, past: Past,
+def _spread(kind: str, unit: Cell, members: list[int], tests: _Tests, past: Past,
             least: int) -> Hit | None:
     """Whether more of the units rise than chance explains, at the best of `LEVELS`."""
     best: Hit | None = None
@@ -130,7 +137,7 @@ def _spread(kind: str, cause: str, members: list[int], tests: _Tests, past: Past
         chances = [critical(level, float(mean[u]), float(shape[u]))[1] for u in members]
         p = min(1.0, at_least(len(rising), chances) * len(LEVELS))
         if best is None or p < best.p:
-            best = Hit(kind, (ALL, ALL, cause), past.rule.spread_d,
+            best = Hit(kind, unit, past.rule.spread_d,
                        sum(int(tests.reports[u]) for u in rising),
                        math.fsum(mean[u] for u in rising), p, tuple(past.units[u] for u in rising))
     return best

@@ -26,7 +26,8 @@ values = st.one_of(st.floats(-3, 3), st.floats(allow_nan=False, allow_infinity=F
                    st.sampled_from([0.0, 1e308, -1e308, 5e-324]))
 examples = st.tuples(
     st.fixed_dictionaries({}, optional={
-        **{n: values for n in NAMES}, "kind": st.sampled_from("ab"), "item": st.sampled_from("xy"),
+        **dict.fromkeys(NAMES, values), "kind": st.sampled_from("ab"),
+        "item": st.sampled_from("xy"),
     }), st.booleans(), st.one_of(st.just(1.0), st.floats(0, 1e9)))
 streams = st.lists(examples, max_size=40)
 

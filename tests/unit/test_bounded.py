@@ -236,7 +236,7 @@ def test_a_new_item_starts_at_its_kind(monkeypatch: pytest.MonkeyPatch) -> None:
     for n in range(300):
         model.learn_one({"kind": "shop", "item": f"i{n % 5}"}, n % 3 > 0)
         model.learn_one({"kind": "school", "item": f"i{n % 5}"}, True)
-    new = model.contributions({"kind": "school", "item": "never seen"})
+    new = dict(model.contributions({"kind": "school", "item": "never seen"}))
     assert new["school"] > 0.1 and new[f"school{UNDER}never seen"] == 0.0
     assert model.offset("school") > 0.0 > model.offset("shop")
     monkeypatch.setattr(bounded, "OFFSETS_MAX", 0)
@@ -248,10 +248,14 @@ def test_contributions_add_up() -> None:
     model = made()
     for x, y in stream(100, 9, {"fine": -0.5, "pass": 0.1}):
         model.learn_one(x, y)
-    total = 0.0
-    for part in model.contributions(x).values():
+    total = model.intercept
+    for _, part in model.contributions(x):
         total += part
     assert model.log_odds_one(x) == total
+    same = made(groups=("kind",))
+    same.learn_one({"kind": "fine", "fine": 1.0}, True)
+    parts = same.contributions({"kind": "fine", "fine": 1.0})
+    assert [name for name, _ in parts] == ["", "fine", "fine"], "a group may be named like one"
 
 
 def test_memory_follows_a_change() -> None:
