@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from models.surge_episode import COMPLAINT, Surge, quiet, surge_id
+import msgspec
+
+from models.surge_episode import COMPLAINT, REGIONAL, Surge, quiet, surge_id
 from models.surge_policy import SurgePolicy
 from models.surge_regions import regions
 from models.surge_scan import scan
@@ -40,6 +42,9 @@ def evaluate(state: Cells, day: int, policy: SurgePolicy,
         out += subjects(bursts(state, day, policy), state, policy, before)
     if policy.regional.enabled:
         out += regions(scan(state, day, policy), state, policy, before)
+    off = {rule for rule, on in ((COMPLAINT, policy.complaint.enabled),
+                                 (REGIONAL, policy.regional.enabled)) if not on}
+    out += [msgspec.structs.replace(s, phase="resolved", day=day) for s in before if s.rule in off]
     return sorted(out, key=lambda s: s.id)
 
 

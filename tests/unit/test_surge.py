@@ -22,7 +22,7 @@ import pytest
 from models import calendar, surge_state
 from models import surge_tails as tails
 from models.surge import Surge, evaluate
-from models.surge_policy import RegionalPolicy, SurgePolicy, special_days
+from models.surge_policy import ComplaintPolicy, RegionalPolicy, SurgePolicy, special_days
 from models.surge_scan import scan
 from models.surge_state import Cells, Report
 
@@ -310,6 +310,21 @@ def test_a_flood_taken_back_was_never_there() -> None:
     assert [s.phase for s in gone] == ["resolved", "resolved"]
     assert {s.id for s in gone} == {s.id for s in held}
     assert evaluate(state, day + 1, POLICY, gone) == []
+
+
+def test_a_rule_switched_off_ends_what_it_told() -> None:
+    city = City()
+    for day in range(END - 9, END + 1):
+        city.more(CELL, day, 3)
+        city.more(CELL, day, 2, subject="the one")
+    state = city.state()
+    held = evaluate(state, END, POLICY)
+    assert {s.rule for s in held} == {"regional-surge", "complaint-surge"}
+    off = SurgePolicy(regional=RegionalPolicy(enabled=False),
+                      complaint=ComplaintPolicy(enabled=False))
+    gone = evaluate(state, END, off, held)
+    assert {(s.id, s.phase) for s in gone} == {(s.id, "resolved") for s in held}
+    assert evaluate(state, END, off, gone) == []
 
 
 def test_a_large_business_is_held_against_its_own_past() -> None:
