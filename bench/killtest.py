@@ -103,7 +103,7 @@ class Chaos:
     def __init__(self, site: Site, seed: int, kills: int, events: int, workers: int) -> None:
         self.site, self.random, self.events = site, random.Random(seed), events
         names, weights = zip(*KINDS, strict=True)
-        plan = list(KILLS)  # each at least once
+        plan = list(names)  # each at least once
         while sum(k in KILLS for k in plan) < kills:
             plan += self.random.choices(names, weights)
         self.random.shuffle(plan)
