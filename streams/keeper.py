@@ -152,6 +152,11 @@ class Keeper:
         ------
         Poison: an envelope cannot be folded; what comes before it was said.
         """
+        mark = self._view.mark(self.partition)
+        if mark != self.shown:
+            # Emptied while nothing happened here: no write would notice.
+            self._reopen(mark)
+            return
         try:
             self._refill(self._log.end(self.partition))
             self.flush()

@@ -110,3 +110,16 @@ def test_a_planted_fault_is_noticed(plant: Callable[[pytest.MonkeyPatch], None],
         except Exception:
             return
     pytest.fail("planted fault not noticed")
+
+
+def test_a_view_emptied_while_nothing_happens_is_filled_again() -> None:
+    """No write would notice: the idle look must."""
+    world = faults.World(1, faults=False)
+    world.end_ = len(world.log)
+    held = faults.keeper(world)
+    held.open()
+    before = faults.digest_of(world)
+    world.changes.clear()
+    held.catch_up()
+    assert world.mark(0) == len(world.log)
+    assert faults.digest_of(world) == before
