@@ -6,8 +6,8 @@ a header of each record, so that a topic that was given more partitions is notic
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from confluent_kafka import (
@@ -29,6 +29,7 @@ _PASSING = (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIM
             KafkaError.NOT_COORDINATOR, KafkaError.REQUEST_TIMED_OUT,
             KafkaError.NETWORK_EXCEPTION)
 """Errors that end when the broker is back."""
+T = TypeVar("T")
 ASK_S = 10.0
 """How long one question to the broker may take before it is asked again."""
 
@@ -62,6 +63,20 @@ def again(error: KafkaError | None) -> bool:
     if error.code() in _PASSING or error.retriable():
         return True
     raise KafkaException(error)
+
+
+def ask(question: Callable[[], T]) -> T:
+    """The broker's answer to a question, asked again for as long as it is away.
+
+    Raises
+    ------
+    KafkaException: what time does not mend.
+    """
+    while True:
+        try:
+            return question()
+        except KafkaException as error:
+            again(error.args[0])
 
 
 def record_of(offset: int, value: bytes | None,

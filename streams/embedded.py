@@ -13,7 +13,7 @@ from models.scorecard import Card
 from storage.effects import AlertChanged, Effect, Reason, Rejected
 from storage.sqlite_store import Dead, SqliteStore, StoreError, secret
 from streams import checkpoint, codec, digest
-from streams.intake import Intake
+from streams.intake import Intake, oldest_ms
 from streams.pipeline import Entry, Shard
 from streams.view import Standing
 
@@ -62,8 +62,7 @@ class Embedded:
             raise StoreError(f"--store {folder}: the log is empty and no policy was given")
         assert self.shard.timeline is not None
         key = secret(folder) if folder else b"in memory: never written"
-        oldest_ms = (oldest - dt.date(1970, 1, 1)).days * DAY_MS
-        self.intake = Intake(self.shard.timeline.last, key, oldest_ms, ahead_max_s * 1000)
+        self.intake = Intake(self.shard.timeline.last, key, oldest_ms(oldest), ahead_max_s * 1000)
 
     def _renew(self, document: str, in_force: str) -> None:
         if in_force:

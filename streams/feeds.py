@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -16,7 +17,7 @@ from confluent_kafka import (
 )
 
 from storage.kafka_client import QUEUED_MAX_KB, Access, Topics, confluent
-from storage.kafka_log import ASK_S, again
+from storage.kafka_log import ASK_S, again, ask
 from storage.sqlite_store import StoreError
 from streams.merge import Merge
 
@@ -78,12 +79,7 @@ class Feeds:
 
     def _partitions(self, topics: Topics) -> Iterator[Feed]:
         for topic in topics.feeds:
-            while True:
-                try:
-                    found = self._consumer.list_topics(topic, timeout=ASK_S).topics[topic]
-                    break
-                except KafkaException as error:
-                    again(error.args[0])
+            found = ask(partial(self._consumer.list_topics, topic, timeout=ASK_S)).topics[topic]
             if found.error is not None:
                 raise StoreError(f"Kafka topic {topic}: {found.error.str()}; "
                                  "`xinfeng topics create` makes it")

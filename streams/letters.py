@@ -12,11 +12,11 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import msgspec
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 
 from storage.effects import Reason
 from storage.kafka_client import Access, Topics, confluent
-from storage.kafka_log import ASK_S, again
+from storage.kafka_log import ASK_S, again, ask
 from storage.sqlite_store import Dead
 from streams.outgoing import INTAKE
 
@@ -55,11 +55,8 @@ def show(access: Access, view: View, stopped: Callable[[], bool]) -> None:
 
 
 def _begin(consumer: Consumer, topic: str) -> int:
-    while True:
-        try:
-            return consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=ASK_S)[0]
-        except KafkaException as error:
-            again(error.args[0])
+    return ask(lambda: consumer.get_watermark_offsets(TopicPartition(topic, 0),
+                                                      timeout=ASK_S))[0]
 
 
 def dead(row: dict[str, Any]) -> Dead:

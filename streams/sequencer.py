@@ -14,7 +14,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from config import load
 from config.load import Settings
@@ -23,7 +23,7 @@ from models.policy import Policy, decode, digest, encode
 from models.scorecard import Card
 from storage import kafka_log
 from storage.kafka_client import Access, Outgoing, Topics, confluent
-from storage.kafka_log import ASK_S, KafkaLog, again
+from storage.kafka_log import ASK_S, KafkaLog, again, ask
 from storage.sqlite_store import Dead, StoreError
 from streams import outgoing
 from streams.codec import InvalidEvent
@@ -176,12 +176,7 @@ def last_policy(access: Access) -> str:
     consumer = Consumer({**confluent(access), "group.id": f"{access.prefix}.policies",
                          "enable.auto.commit": False, "auto.offset.reset": "earliest"})
     try:
-        while True:
-            try:
-                _, end = consumer.get_watermark_offsets(topic, timeout=ASK_S)
-                break
-            except KafkaException as error:
-                again(error.args[0])
+        _, end = ask(lambda: consumer.get_watermark_offsets(topic, timeout=ASK_S))
         held, at = "", 0
         consumer.assign([topic])
         while at < end:
