@@ -103,8 +103,7 @@ class Chaos:
     def __init__(self, site: Site, seed: int, kills: int, events: int, workers: int) -> None:
         self.site, self.random, self.events = site, random.Random(seed), events
         names, weights = zip(*KINDS, strict=True)
-        # Each at least once; a short run has room for kills only.
-        plan = list(names if kills > 10 else KILLS)
+        plan = list(names)  # Each at least once.
         while sum(k in KILLS for k in plan) < kills:
             plan += self.random.choices(names, weights)
         self.random.shuffle(plan)

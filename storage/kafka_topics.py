@@ -146,6 +146,29 @@ def lag(access: Access) -> list[Lag]:
     return sorted(out)
 
 
+def unheld(access: Access, partitions: int) -> set[int]:
+    """Partitions of the log that no worker has, as the broker knows it; empty while the workers
+    are sharing out, or where the broker does not answer.
+
+    Notes
+    -----
+    Faust's assignor leaves a topic out whose metadata is missing at that moment (a broker just
+    back), and says so only in its log: the group is then stable and folds nothing.
+    """
+    t, group = Topics.of(access.prefix), f"{access.prefix}.worker"
+    try:
+        with closing(_admin(access)) as admin:
+            found = admin.describe_groups([group])[group]
+    except (AdminError, StoreError):
+        return set()
+    if found["group_state"] != "Stable":
+        return set()
+    held = {partition for member in found["members"] if member["member_assignment"]
+            for topic in member["member_assignment"]["assigned_partitions"]
+            if topic["topic"] == t.log for partition in topic["partitions"]}
+    return set(range(partitions)) - held
+
+
 def _configs(admin: Any, names: list[str]) -> dict[str, dict[str, str]]:
     if not names:
         return {}

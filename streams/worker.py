@@ -17,7 +17,7 @@ import faust
 from prometheus_client import Counter, Gauge, start_http_server
 
 from config.load import Settings
-from storage import kafka_log
+from storage import kafka_log, kafka_topics
 from storage.checkpoint_files import Checkpoints
 from storage.kafka_client import Topics
 from storage.kafka_log import KafkaLog, Record
@@ -33,6 +33,11 @@ IDLE_S = 2.0
 delivering, and correctness must not rest on it."""
 THREADS_MAX = 64
 REMIND_S = 60.0
+WATCH_S = 5.0
+"""How often the broker is asked whether somebody has every partition."""
+UNHELD_S = 15.0
+"""A process without a partition ends after so long with one that nobody has, and joins anew when
+it is started again; one that has others gives those without twice the time."""
 
 
 class _Metrics:
@@ -234,6 +239,22 @@ class Worker:
         _LOG.info("msg=assigned partitions=%s", sorted(partitions))
         await asyncio.gather(*(pump.close() for pump in lost))
 
+    async def watch(self) -> None:
+        """End the process where partitions are left that nobody has: whoever joins makes Faust
+        share out again (see `kafka_topics.unheld`)."""
+        since, before = time.monotonic(), set[int]()
+        while True:
+            await asyncio.sleep(WATCH_S)
+            unheld = await asyncio.to_thread(kafka_topics.unheld, self._settings.kafka,
+                                             self.partitions)
+            if not unheld or unheld != before:
+                since, before = time.monotonic(), unheld
+            elif time.monotonic() - since > UNHELD_S * (2 if self._pumps else 1):
+                _LOG.critical('msg="nobody has these partitions; the process ends to join anew" '
+                              'partitions=%s', sorted(unheld))
+                await self.close()
+                os._exit(1)
+
     async def close(self) -> None:
         """Leave everything so that a restart finds a fresh checkpoint."""
         pumps, self._pumps = list(self._pumps.values()), {}
@@ -263,6 +284,10 @@ def serve(settings: Settings, metrics_port: int, metrics_host: str) -> None:
     @made.agent(made.topic(name), name="fold")
     async def fold(stream: faust.StreamT[bytes]) -> None:
         await worker.fold(stream)
+
+    @made.task
+    async def watch() -> None:
+        await worker.watch()
 
     async def revoked(_: Any, *__: Any, **___: Any) -> None:
         worker.revoked()

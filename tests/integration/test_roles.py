@@ -486,6 +486,33 @@ def test_a_feed_that_nobody_writes_to(make: Callable[..., Roles], tmp_path: Path
     assert abs(shard.clock_ms - last) < 3_600_000
 
 
+def test_partitions_that_faust_gives_to_nobody(make: Callable[..., Roles], tmp_path: Path) -> None:
+    """A worker of a group that is calm and has nothing ends, and started again it has all."""
+    site = make("unheld")
+    site.start_servers()
+    site.publish(complaint("u1", ev.codes(1)[0]))
+    (tmp_path / "sitecustomize.py").write_text(
+        # What its assignor does when a broker that is just back names no partitions.
+        "from faust.assignor.partition_assignor import PartitionAssignor\n"
+        "PartitionAssignor._get_copartitioned_groups = classmethod(lambda *_: {})\n", "utf-8")
+    site.environment["PYTHONPATH"] = str(tmp_path)
+    site.start("worker1")
+    del site.environment["PYTHONPATH"]
+    site.start("intake1")
+    eventually(lambda: "msg=assigned partitions=[]" in site.log("worker1"))
+    assert kafka_topics.unheld(site.settings.kafka, 2) == {0, 1}
+    eventually(lambda: site.dead() == ["worker1"], 60)
+    assert 'nobody has these partitions' in site.log("worker1")
+    site.start("worker1")
+    eventually(lambda: site.accepted() == 1, 60)
+    assert kafka_topics.unheld(site.settings.kafka, 2) == set()
+    # One more than there are partitions stays in wait.
+    for name in ("worker2", "worker3"):
+        site.start(name)
+    time.sleep(22)  # Longer than it takes to end.
+    assert site.dead() == []
+
+
 # --------------------------------------------------------------------- last: it stops a partition
 
 
