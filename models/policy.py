@@ -237,6 +237,24 @@ class Limits(Strict, frozen=True):
     park_d: Count
 
 
+class Learning(Strict, frozen=True):
+    """How the weights are learned from what came of the businesses (`models.learner`)."""
+
+    enabled: bool = False
+    horizon_d: Annotated[int, Meta(ge=7, le=730)] = 180
+    """A finding within so many days counts as the outcome."""
+    every_d: Annotated[int, Meta(ge=7, le=730)] = 90
+    """Each business is an example once in so many days."""
+    grace_d: Annotated[int, Meta(ge=0, le=365)] = 30
+    """What arrives so much later than it happened still changes an outcome."""
+    clean_one_in: Annotated[int, Meta(ge=1, le=100)] = 4
+    """Of those without a finding one in so many is taken, and counts for all."""
+    publish_d: Annotated[int, Meta(ge=1, le=730)] = 91
+    """Days between two versions of the weights."""
+    adverse_min: Annotated[int, Meta(ge=1, le=1_000_000)] = 200
+    """Nothing is published before so many findings were learned from."""
+
+
 class Item(Strict, frozen=True):
     """A supervision item of the catalogue; `annex`..`system` are for people."""
 
@@ -271,6 +289,7 @@ class Policy(Strict, frozen=True):
     items: list[Item]
     devices: list[DeviceSpec]
     calendar: Calendar
+    learning: Learning = Learning()
 
 
 CAPPED: dict[str, str] = {
