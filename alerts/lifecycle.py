@@ -34,10 +34,17 @@ class Outcome(NamedTuple):
     """Days on which a pending alert may fire."""
 
 
+DETECTED = frozenset({"complaint-surge", "regional-surge", "feed-silent", "identifier-errors",
+                      "model-drift"})
+"""Rules of the analysis of the whole city."""
+
+
 def family_of(rule: str) -> str:
-    """Rules that are looked at together: deadlines, devices, or all that need the facts."""
+    """Rules that are looked at together: deadlines, devices, detections, or all that need facts."""
     if rule in MATTER_RULES:
         return "deadlines"
+    if rule in DETECTED:
+        return "detected"
     return "devices" if rule.startswith("iot-") else "facts"
 
 
@@ -77,6 +84,8 @@ def advance(held: dict[str, Alert] | None, found: dict[str, Condition], acts: Se
             if old.state == "pending" and state == "firing":
                 reason = "notice over"
             transitions.append(Transition(alert, old.state, reason))
+        elif old.facts.get("places", "") != condition.facts.get("places", ""):
+            transitions.append(Transition(alert, old.state, "grown"))
         else:
             # Nobody is told of the same matter twice: evidence is that of the last transition.
             alert = old

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import xxhash
 
 from alerts.matters import matters
+from models import anomaly, iot
 from models import gap as gap_
-from models import iot
 from models.ledger import DAY_MS, FOREVER, Fact, Facts, Segment, list_span, segments
 from models.policy import Answer
 from models.records import (
@@ -30,7 +30,7 @@ from models.records import (
     WHOLE_SUBJECT,
     identity,
 )
-from models.score import fall, of_item
+from models.score import fall, of_item, risk_at
 from models.scorecard import UNGRADED, Card
 from models.subject import Subject
 
@@ -209,7 +209,7 @@ def grade_drop(view: View) -> Iterator[Condition]:
 
 def score_plunge(view: View) -> Iterator[Condition]:
     rule = view.card.policy.rules.score_plunge
-    if not rule.enabled or not view.active or not may_have_plunged(view.subject, view.card):
+    if not rule.enabled or not view.active or not _may_have_plunged(view.subject, view.card):
         return
     card, day, group = view.card, view.day, view.subject.group
     first = day - rule.window_d
@@ -223,9 +223,9 @@ def score_plunge(view: View) -> Iterator[Condition]:
         public, internal = of_item(view.public, item), of_item(view.internal, item)
         limit = 1000 * rule.fall_points
 
-        def fallen(at: int, public: list[Segment] = public,
+        def fallen(at: int, item: int = item, public: list[Segment] = public,
                    internal: list[Segment] = internal) -> int:
-            return fall(public, internal, at, rule.window_d, card, group)
+            return fall(public, internal, at, rule.window_d, card, group, item)
 
         points = fallen(day)
         if points >= limit:
@@ -246,10 +246,64 @@ def score_plunge(view: View) -> Iterator[Condition]:
                             {"points": str(points // 1000), "days": str(rule.window_d)})
 
 
-def may_have_plunged(subject: Subject, card: Card) -> bool:
-    """Whether the bound on points lost lately allows for a plunge at all."""
+def risk_high(view: View) -> Iterator[Condition]:
+    rule = view.card.policy.rules.risk_high
+    if not rule.enabled or not view.active or not _may_be_high(view.subject, view.card):
+        return
+    card, day, group = view.card, view.day, view.subject.group
+    bad = [s for s in chain(view.public, view.internal)
+           if s.start <= day < s.stop and not card.positive[s.indicator]]
+    for item in sorted({s.item for s in bad if s.item}) or ([WHOLE_SUBJECT] if bad else []):
+        public, internal = of_item(view.public, item), of_item(view.internal, item)
+
+        def risk(at: int, item: int = item, public: list[Segment] = public,
+                 internal: list[Segment] = internal) -> int:
+            return risk_at(public, internal, at, card, group, item)
+
+        now = risk(day)
+        if now > card.high_risk:
+            # Only good evidence that ends can bring it there by itself.
+            view.at(*(s.stop for s in public if card.positive[s.indicator]))
+            continue
+        own = sorted((s for s in bad if not s.item or s.item == item),
+                     key=lambda s: (s.start, s.fact.time, s.fact.key))
+        # Until something starts or ends, the score can only recover: find the day it has.
+        high = min(d for s in chain(public, internal) for d in (s.start, s.stop) if d > day)
+        low = day
+        if high < FOREVER and high - 1 > low and risk(high - 1) > card.high_risk:
+            high -= 1
+            while high - low > 1:
+                middle = (low + high) // 2
+                low, high = (middle, high) if risk(middle) <= card.high_risk else (low, middle)
+        view.at(high)
+        yield Condition("risk-high", item, 0, rule.level, view.ms(own[-1].start),
+                        list(dict.fromkeys(s.fact.key for s in own)),
+                        {"probability": f"{card.probability(now):.2f}",
+                         "limit": f"{rule.probability:g}",
+                         "days": str(card.policy.learning.horizon_d)})
+
+
+def may_be_low(subject: Subject, card: Card) -> bool:
+    """Whether the bounds on points lost allow for a plunge or a high risk at all."""
+    return _may_have_plunged(subject, card) or _may_be_high(subject, card)
+
+
+def _may_have_plunged(subject: Subject, card: Card) -> bool:
     _, before, now = subject.fall
-    return before + now >= 1000 * card.policy.rules.score_plunge.fall_points
+    return before + now >= card.plunges
+
+
+def _may_be_high(subject: Subject, card: Card) -> bool:
+    return subject.low >= card.high_after[subject.group]
+
+
+def held_down(view: View) -> int:
+    """Points [thousandths] that all bad facts together cost today: bounds every risk score."""
+    card, day = view.card, view.day
+    tables = card.points[view.subject.group]
+    return -sum(tables[s.indicator][s.step][day - s.origin]
+                for s in chain(view.public, view.internal)
+                if s.start <= day < s.stop and not card.positive[s.indicator])
 
 
 def lost_lately(view: View) -> int:
@@ -358,6 +412,7 @@ RULES: tuple[Callable[[View], Iterator[Condition]], ...] = (
     grade_gap,
     grade_drop,
     score_plunge,
+    risk_high,
     review_overdue,
     objection_overdue,
     repeat_offence,
@@ -384,15 +439,44 @@ def devices(subject: Subject, card: Card, day: int, clock_ms: int) -> dict[str, 
     if not rule.enabled or not subject.devices or (
             subject.cancelled_day and subject.cancelled_day <= day):
         return out
-    for (item, device, metric), state in sorted(subject.devices.items()):
+    judged = (subject.verdicts if rule.anomaly.enabled else None) or {}
+    told = {"anomaly": ("iot-anomaly", rule.anomaly.level),
+            "tamper": ("iot-tamper", rule.tamper_level),
+            "fault": ("iot-fault", rule.anomaly.fault_level)}
+    for at, state in sorted(subject.devices.items()):
+        item, device, metric = at
         spec = card.devices.get((state.class_, metric))
+        verdicts = judged.get(at, ())
+        faults = [v for v in verdicts if v.kind == "fault"]
+        anchor = identity(device, metric)
+        shown: list[tuple[str, str, int, str, str]] = []
         for found in iot.findings(state, spec, clock_ms, rule.silent_intervals):
             level = {"iot-tamper": rule.tamper_level,
                      "iot-silent": rule.silent_level}.get(found.rule, found.level)
-            anchor = identity(device, metric)
-            out[alert_id(found.rule, subject.key, item, anchor)] = Condition(
-                found.rule, item, anchor, level, found.since_ms, [],
-                {"device": device, "metric": metric, "zh": found.zh, "en": found.en})
+            if found.rule == "iot-tamper" and any(
+                    anomaly.silences(f, found.since_ms, found.until_ms) for f in faults):
+                continue  # no accusation rests on a broken sensor
+            shown.append((found.rule, level, found.since_ms, found.zh, found.en))
+        for verdict in verdicts:
+            shown.append((*told[verdict.kind], verdict.since_ms, verdict.zh, verdict.en))
+        for name, at_level, since_ms, zh, en in shown:
+            # Of two signs of one rule the one in single readings speaks: it is exact.
+            out.setdefault(alert_id(name, subject.key, item, anchor), Condition(
+                name, item, anchor, at_level, since_ms, [],
+                {"device": device, "metric": metric, "zh": zh, "en": en}))
+    return out
+
+
+def detected(subject: Subject, card: Card) -> dict[str, Condition]:
+    """Conditions that the analysis of the whole city said hold, by alert id."""
+    out: dict[str, Condition] = {}
+    for id, event in (subject.detected or {}).items():
+        said = event.data
+        if said.open:
+            keys = [identity(source, id_) for source, id_, _, _ in said.evidence
+                    ] if subject.is_business else []
+            out[id] = Condition(said.rule, card.item_codes.get(said.item, WHOLE_SUBJECT), 0,
+                                said.level, said.since_ms, keys, said.facts)
     return out
 
 

@@ -47,6 +47,7 @@ DEVICES: dict[str, Words] = {
     "iot-tamper": ("疑似监测数据造假", "Suspected tampering"),
     "iot-silent": ("监测设备失联", "Device silent"),
     "iot-anomaly": ("监测数据异常", "Abnormal readings"),
+    "iot-fault": ("监测设备故障", "Device fault"),
 }
 
 

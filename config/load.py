@@ -11,6 +11,7 @@ import datetime as dt
 import os
 import re
 import tomllib
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,7 +21,7 @@ from msgspec import Meta
 
 from config.workdays import CalendarExceptions, calendar_exceptions
 from models.iot import DeviceSpec
-from models.policy import Calendar, Policy, Strict, problems
+from models.policy import Calendar, Indicator, Policy, Strict, problems
 
 HERE = Path(__file__).parent
 POLICY = HERE / "policy.toml"
@@ -140,6 +141,9 @@ def policy(path: Path | None = None) -> Policy:
                     for row in _csv(path, catalogue["items"], ("id", "department", "item"))]
     raw |= {"devices": [], "calendar": _calendar(catalogue["calendar_years"])}
     made: Policy = _convert(raw, Policy, path)
+    absent = next(_absent(raw, made), None)
+    if absent:
+        raise ConfigError(f"{path.name}: {absent}: missing key")
     made = msgspec.structs.replace(made, devices=_devices(path, catalogue["devices"]))
     wrong = problems(made)
     if wrong:
@@ -231,6 +235,18 @@ def _convert(raw: dict[str, Any], type_: Any, path: Path) -> Any:
         return msgspec.convert(raw, type_)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{path.name}: {_explain(raw, type_, str(error))}") from None
+
+
+def _absent(raw: dict[str, Any], made: msgspec.Struct, at: str = "") -> Iterator[str]:
+    """Keys that a file leaves to a default: only logs of older versions may."""
+    for field in msgspec.structs.fields(made):
+        value = getattr(made, field.name)
+        if isinstance(value, Indicator):
+            continue
+        if field.encode_name not in raw:
+            yield at + field.encode_name
+        elif isinstance(value, msgspec.Struct) and isinstance(raw[field.encode_name], dict):
+            yield from _absent(raw[field.encode_name], value, f"{at}{field.encode_name}.")
 
 
 def _explain(raw: Any, type_: Any, message: str) -> str:

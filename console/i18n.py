@@ -35,6 +35,7 @@ RULES: Mapping[str, tuple[str, str]] = {
     "iot-tamper": ("疑似数据造假", "suspected tampering"),
     "iot-silent": ("设备失联", "device silent"),
     "iot-anomaly": ("监测异常", "abnormal readings"),
+    "iot-fault": ("设备故障", "device fault"),
     "commitment-overdue": ("承诺逾期", "commitment overdue"),
     "rectification-overdue": ("整改逾期", "rectification overdue"),
     "penalty-unperformed": ("处罚未履行", "penalty not performed"),

@@ -47,7 +47,7 @@ from models.iot_batch import HOUR_MS
 
 __all__ = [
     "Norm", "Rule", "Summary", "Verdict", "WindowState", "bytes_max", "canonical", "class_norm",
-    "due_ms", "dump", "judge", "load", "observe", "summary",
+    "due_ms", "dump", "judge", "load", "observe", "silences", "summary",
 ]  # fmt: skip
 
 
@@ -111,7 +111,8 @@ def judge(
     """What is true of the series at `clock_ms`: at most one verdict a kind.
 
     Fault before tampering before anomaly; a fault silences what overlaps it, for what a broken
-    sensor shows is nothing the subject did. Cost 1 to 2 ms: ask at `due_ms`, not at each reading.
+    sensor shows is nothing the subject did. Nothing is true of a series that has been quiet for a
+    day. Cost about 1 ms: ask at `due_ms`, not at each reading.
 
     Parameters
     ----------
@@ -127,21 +128,25 @@ def judge(
     if not rule.enabled or spec is None or not spec.flat_s or not state.lo.size:
         return ()
     newest = min(state.first + state.lo.size - 1, clock_ms // HOUR_MS - 1)
+    if (newest + 1) * HOUR_MS < clock_ms - HOLD_MS:
+        return ()
     signs: list[tamper.Sign | None] = [tamper.unusable(state, newest)]
     found: list[Verdict] = []
     c = course(state, norm, days, clock_ms)
-    if c is not None and (newest + 1) * HOUR_MS >= clock_ms - HOLD_MS:
+    if c is not None:
         low, high = tamper.sane_range(c, norm, sane)
         signs += [tamper.stuck(c, low, high), tamper.spikes(c, low, high), tamper.replay(state, c),
                   tamper.hugging(c, spec, norm), tamper.dull(c, norm)]
         found = _statistics(c, spec, norm, rule)
-    found += [_of_sign(s, spec) for s in signs if s is not None]
+    found += [_verdict(s.kind, s.code, s.aggregate, s.value, s.low, s.high, s.first, s.last,
+                       s.ongoing, 0.0, spec) for s in signs if s is not None]
     found = [v for v in found if not v.until_ms or v.until_ms >= clock_ms - HOLD_MS]
     faults = [v for v in found if v.kind == "fault"]
     out = []
     for kind in ("fault", "tamper", "anomaly"):
         own = [v for v in found if v.kind == kind
-               and (kind == "fault" or not any(_overlap(v, f) for f in faults))]
+               and (kind == "fault"
+                    or not any(silences(f, v.since_ms, v.until_ms) for f in faults))]
         if own:
             out.append(min(own, key=lambda v: (v.until_ms > 0, _RANK[v.code], v.since_ms)))
     return tuple(out)
@@ -160,15 +165,30 @@ def summary(
     return summarise(state, norm, days, clock_ms, share)
 
 
-def due_ms(state: WindowState, rule: Rule) -> int:
-    """When to judge what has come in [epoch ms]; 0 = nothing has.
+def due_ms(state: WindowState, rule: Rule, clock_ms: int, phase_h: int, found: bool) -> int:
+    """When to judge next, after the clock [epoch ms]; 0 = not before something comes in.
 
-    The newest hour's end, rounded up to a multiple of `every_h`: a function of the state, so that
-    every runner judges at the same moments. Findings hold a day, none is missed in between.
+    At hours that are `phase_h` beyond a multiple of `every_h`, whatever has come in when: so every
+    runner judges at the same moments. Findings hold a day, so none is missed in between.
+
+    Parameters
+    ----------
+    found
+        Whether there are verdicts, which must be seen to end.
     """
     if not rule.enabled or not state.lo.size:
         return 0
-    return -(-(state.first + state.lo.size) // rule.every_h) * rule.every_h * HOUR_MS
+    due = (clock_ms // HOUR_MS - phase_h) // rule.every_h * rule.every_h + rule.every_h + phase_h
+    end = state.first + state.lo.size
+    return due * HOUR_MS if found or (due - end) * HOUR_MS <= HOLD_MS else 0
+
+
+def silences(fault: Verdict, since_ms: int, until_ms: int) -> bool:
+    """Whether what a series showed from `since_ms` to `until_ms` (0 = goes on) is the fault's."""
+    return (not fault.until_ms or since_ms < fault.until_ms) and (
+        # A day before the fault included: sensors die slowly.
+        not until_ms or until_ms > fault.since_ms - HOLD_MS
+    )
 
 
 def _statistics(c: Course, spec: DeviceSpec, norm: Norm | None, rule: Rule) -> list[Verdict]:
@@ -176,6 +196,9 @@ def _statistics(c: Course, spec: DeviceSpec, norm: Norm | None, rule: Rule) -> l
     for at, s in enumerate(STATISTICS):
         wanted = rule.tamper_false_alarms if s.kind == "tamper" else rule.false_alarms
         bound = threshold(norm, at, wanted)
+        over = np.append(0, np.cumsum(s.sign * c.z[s.aggregate] >= bound))
+        if not (over[s.n :] - over[: -s.n] >= s.k).any():
+            continue  # most leave here: never k of n hours
         x = statistic(c, s)
         found = episode(x, bound, rule.clear * bound)
         if found is not None:
@@ -221,17 +244,6 @@ def _of_statistic(
     )  # fmt: skip
 
 
-def _of_sign(s: tamper.Sign, spec: DeviceSpec) -> Verdict:
-    return _verdict(
-        s.kind, s.code, s.aggregate, s.value, s.low, s.high, s.first, s.last, s.ongoing, 0.0, spec
-    )
-
-
-def _overlap(one: Verdict, fault: Verdict) -> bool:
-    """Whether they share time, a day before the fault included: sensors die slowly."""
-    return (not fault.until_ms or one.since_ms < fault.until_ms) and (
-        not one.until_ms or one.until_ms > fault.since_ms - HOLD_MS
-    )
 
 
 # -------------------------------------------------------------------------------------------- words

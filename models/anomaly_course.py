@@ -129,7 +129,8 @@ def course(
     if n < (OWN_MIN_H if norm is None else CLASS_MIN_H):
         return None
     hour, stretch = hour[use], stretch[use]
-    gap = max(1, int(np.median(np.diff(hour)))) if n > 1 else 1
+    whole = n == hour[-1] - hour[0] + 1
+    gap = 1 if whole else max(1, int(np.median(np.diff(hour))))
     lo, hi = state.lo[use].astype(np.float64), state.hi[use].astype(np.float64)
     middle = (lo + hi) * 0.5
     step = np.zeros(n)
@@ -203,10 +204,12 @@ def statistic(c: Course, s: Statistic) -> Floats:
 
 def median(x: Floats) -> Floats:
     """Median over the last axis of the numbers that are not NaN; NaN if there are none."""
-    ordered = np.sort(x, axis=-1)
-    n = np.count_nonzero(~np.isnan(ordered), axis=-1)[..., None]
-    below = np.take_along_axis(ordered, np.maximum((n - 1) // 2, 0), -1)
-    above = np.take_along_axis(ordered, np.minimum(n // 2, x.shape[-1] - 1), -1)
+    n = x.shape[-1] - np.count_nonzero(np.isnan(x), axis=-1)[..., None]
+    low, high = np.maximum((n - 1) // 2, 0), np.minimum(n // 2, x.shape[-1] - 1)
+    middles = np.unique((low, high))  # few: only these need stand where they would if sorted
+    ordered = np.partition(x, middles, axis=-1) if middles.size <= 8 else np.sort(x, axis=-1)
+    below = np.take_along_axis(ordered, low, -1)
+    above = np.take_along_axis(ordered, high, -1)
     middle: Floats = ((np.where(n > 0, below, np.nan) + above) * 0.5)[..., 0]
     return middle
 
@@ -232,6 +235,9 @@ class _Grid:
 def _levels(value: Floats, stretch: Hours) -> Floats:
     """Median of each stretch, at each of its hours."""
     level = np.empty(value.shape)
+    if stretch[0] == stretch[-1]:  # most series
+        level[:] = median(value)[:, None]
+        return level
     for one in range(int(stretch[0]), int(stretch[-1]) + 1):
         inside = stretch == one
         if inside.any():
@@ -250,8 +256,8 @@ def _stretches(state: WindowState) -> tuple[Hours, int]:
 
 def _days_off(day: Hours, days: WorkingDays) -> tuple[Bools, Bools]:
     """Which hours lie on days off, and which of them on weekdays that are off: holidays."""
-    off = {one: not days.is_workday(one) for one in np.unique(day).tolist()}
-    free = np.fromiter((off[one] for one in day.tolist()), np.bool_, day.size)
+    each, place = np.unique(day, return_inverse=True)
+    free = np.array([not days.is_workday(one) for one in each.tolist()], np.bool_)[place]
     return free, free & ((day + 3) % 7 < 5)
 
 

@@ -13,6 +13,8 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from models.weights import Weights
+
 Text: TypeAlias = Annotated[str, Meta(min_length=1, max_length=256)]
 Note: TypeAlias = Annotated[str, Meta(max_length=2000)]
 Money: TypeAlias = Annotated[float, Meta(ge=0, le=1e15)]
@@ -487,7 +489,58 @@ class PolicyChanged(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag
     hash: Text
 
 
-LogEvent: TypeAlias = Event | Tick | PolicyChanged
+class WeightsChanged(msgspec.Struct, frozen=True, gc=False, tag_field="type",
+                     tag="weights.changed"):
+    """Learned weights come into force, on all shards, from their own day on."""
+
+    weights: Weights
+
+
+class NormsChanged(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="norms.changed"):
+    """What is usual in each class of devices (`models.norms`), on all shards, from now on."""
+
+    document: str
+    hash: Text
+
+
+class Detection(Data, frozen=True, gc=False):
+    """What the analysis of the whole city says of one business, cell or feed.
+
+    `alert` is the alert's id, `since_ms` when its cause arose. A detection replaces the one before
+    it of the same alert; one that is not `open` ends it.
+    """
+
+    alert: Text
+    rule: Text
+    level: Literal["blue", "yellow", "orange", "red"]
+    open: bool
+    since_ms: int
+    item: str
+    items: list[str]
+    facts: dict[str, str]
+    evidence: list[tuple[str, str, str, int]] = []
+    """Source, id, type and time [ms] of the events that speak for it."""
+    members: list[str] = []
+    """Businesses of a cell."""
+
+
+class Detected(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="detected"):
+    """A detection, on the shard of its `subject`: a business, or a key with one of `NO_BUSINESS`.
+
+    `at_ms`: the moment up to which the analysis had seen the log.
+    """
+
+    subject: str
+    at_ms: int
+    data: Detection
+
+
+NO_BUSINESS = ("cell:", "service:")
+"""What the keys of alerts begin with that concern no single business."""
+
+Broadcast: TypeAlias = Tick | PolicyChanged | WeightsChanged | NormsChanged
+"""Entries for every shard."""
+LogEvent: TypeAlias = Event | Broadcast | Detected
 """What the log may hold."""
 
 EVENT_TYPES: tuple[str, ...] = tuple(

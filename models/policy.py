@@ -14,7 +14,9 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from models.anomaly import Rule
 from models.iot import DeviceSpec
+from models.surge_policy import ComplaintPolicy, RegionalPolicy, SurgeDates
 
 Level: TypeAlias = Literal["blue", "yellow", "orange", "red"]
 Count: TypeAlias = Annotated[int, Meta(ge=1, le=10_000)]
@@ -203,12 +205,34 @@ class Plain(Strict, frozen=True):
     level: Level
 
 
+class DeviceAnomaly(Rule, frozen=True, forbid_unknown_fields=True):
+    """Series against their past (`models.anomaly`). Tampering has `Iot.tamper_level`."""
+
+    enabled: bool = False
+    level: Level = "yellow"
+    fault_level: Level = "blue"
+
+
 class Iot(Strict, frozen=True):
     enabled: bool
     horizon_h: Annotated[int, Meta(ge=1, le=24 * 31)]
     silent_intervals: Count
     tamper_level: Level
     silent_level: Level
+    anomaly: DeviceAnomaly = DeviceAnomaly()
+
+
+class RiskHigh(Strict, frozen=True):
+    """The chance of an adverse finding within the horizon is at least `probability`."""
+
+    enabled: bool = False
+    probability: Annotated[float, Meta(gt=0, lt=1)] = 0.5
+    level: Level = "orange"
+
+
+class ModelDrift(Strict, frozen=True):
+    enabled: bool = False
+    level: Level = "orange"
 
 
 class GapRule(Strict, frozen=True):
@@ -231,6 +255,12 @@ class Rules(Strict, frozen=True):
     ban_breach: Held
     list_conflict: Plain
     iot: Iot
+    # Later than the first logs: what is absent there was not in force.
+    risk_high: RiskHigh = RiskHigh()
+    complaint_surge: ComplaintPolicy = ComplaintPolicy(enabled=False)
+    regional_surge: RegionalPolicy = RegionalPolicy(enabled=False)
+    surge_dates: SurgeDates = SurgeDates()
+    model_drift: ModelDrift = ModelDrift()
 
 
 class Limits(Strict, frozen=True):
@@ -253,6 +283,24 @@ class Learning(Strict, frozen=True):
     """Days between two versions of the weights."""
     adverse_min: Annotated[int, Meta(ge=1, le=1_000_000)] = 200
     """Nothing is published before so many findings were learned from."""
+    strength: Annotated[float, Meta(ge=0, le=1e6)] = 10.0
+    """How firmly a weight keeps to the expert's: precision of the prior [1 / log-odds**2]."""
+    intercept_strength: Annotated[float, Meta(gt=0, le=1e6)] = 10.0
+    """The same of the intercept of a group of subjects."""
+    group_strength: Annotated[float, Meta(gt=0, le=1e6)] = 30.0
+    """The same of an item's offset from it."""
+    rate: Annotated[float, Meta(gt=0, le=1)] = 0.2
+    """Step of the optimiser (AdaGrad) that moves the weights."""
+    memory: Annotated[float, Meta(ge=1_000, le=1e12)] = 1e6
+    """Examples after which the past counts no more than this many."""
+    drift_delta: Annotated[float, Meta(gt=0, lt=1)] = 1e-4
+    """Chance of a false detection of drift."""
+    drift_least: Annotated[float, Meta(ge=0.01, le=10)] = 0.15
+    """By what share of the expected the model must have become worse."""
+    drift_hold_d: Annotated[int, Meta(ge=1, le=730)] = 28
+    """Days without a further detection before drift can end."""
+    challengers_per_day: Annotated[int, Meta(ge=0, le=100_000)] = 200
+    """Examples a day that the models in shadow are compared on."""
 
 
 class Item(Strict, frozen=True):

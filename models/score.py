@@ -37,10 +37,10 @@ def of_item(segments: list[Segment], item: int) -> list[Segment]:
 
 
 def risk_at(public: list[Segment], internal: list[Segment], day: int, card: Card,
-            group: int) -> int:
-    """Risk score [thousandths], not clipped, on a day."""
+            group: int, item: int = 0) -> int:
+    """Risk score [thousandths] of an item (0 = whole subject), not clipped, on a day."""
     tables = card.points[group]
-    points = card.base[group]
+    points = card.base[group] + card.experience(group, item)
     capped: dict[str, int] = {}
     for segments in (public, internal):
         for indicator, step, _, start, stop, origin, _ in segments:
@@ -57,8 +57,9 @@ def risk_at(public: list[Segment], internal: list[Segment], day: int, card: Card
 
 
 def score(public: list[Segment], internal: list[Segment], day: int, card: Card,
-          group: int) -> Scores:
-    """Both scores on a day, with the contributions that add up to them exactly."""
+          group: int, item: int = 0) -> Scores:
+    """Both scores of an item (0 = whole subject) on a day, with the contributions that add up to
+    them exactly."""
     tables = card.points[group]
     sums: dict[int, int] = {}
     facts: dict[int, list[tuple[int, int]]] = {}
@@ -69,6 +70,9 @@ def score(public: list[Segment], internal: list[Segment], day: int, card: Card,
                 sums[indicator] = sums.get(indicator, 0) + x
                 facts.setdefault(indicator, []).append((fact.time, fact.key))
     out = [Contribution("base", card.base[group], True, [])]
+    experience = card.experience(group, item)
+    if experience:
+        out.append(Contribution("experience", experience, False, []))
     capped: dict[str, int] = {}
     for indicator in sorted(sums):
         keys = [key for _, key in sorted(set(facts[indicator]))]
@@ -93,7 +97,7 @@ def score(public: list[Segment], internal: list[Segment], day: int, card: Card,
 
 
 def fall(public: list[Segment], internal: list[Segment], day: int, window_d: int, card: Card,
-         group: int) -> int:
+         group: int, item: int = 0) -> int:
     """How far the risk score [thousandths] stands below its highest value of the window.
 
     Between breakpoints a score only rises, so its peaks are on the eve of a breakpoint.
@@ -106,7 +110,7 @@ def fall(public: list[Segment], internal: list[Segment], day: int, window_d: int
                 eves.add(s.start - 1)
             if first < s.stop <= day:
                 eves.add(s.stop - 1)
-    now = clip(risk_at(public, internal, day, card, group))
-    return max(clip(risk_at(public, internal, d, card, group)) for d in eves) - now
+    now = clip(risk_at(public, internal, day, card, group, item))
+    return max(clip(risk_at(public, internal, d, card, group, item)) for d in eves) - now
 
 

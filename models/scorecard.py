@@ -16,6 +16,7 @@ from decimal import Context, Decimal
 from models.calendar import WorkingDays, add_months, from_date
 from models.policy import CAPPED, INDICATORS, Indicator, Policy, digest, encode
 from models.records import LISTS, Reducer
+from models.weights import NOTHING_LEARNED, Weights
 
 GROUPS = ("enterprise", "individual", "organisation")
 GROUP_OF_KIND = {
@@ -50,18 +51,20 @@ def decay(half_life_d: int, days: int) -> list[int]:
 
 
 class Card:
-    """A policy made ready to compute with, in force from `since_day` on.
+    """A policy and what was learned, made ready to compute with, in force from `since_day` on.
 
     `points[group][indicator][step]` is a list over age in days of points in thousandths, where
     `step` is the index of the severity multiplier. Memory: about 60 MB with default half-lives is
     avoided by sharing the lists of constant indicators; the default policy takes about 3 MB.
     """
 
-    def __init__(self, policy: Policy, since_day: int, weights: str = "w000000") -> None:
+    def __init__(self, policy: Policy, since_day: int,
+                 learned: Weights = NOTHING_LEARNED) -> None:
         self.policy = policy
         self.document = encode(policy)
         self.hash = digest(self.document)
-        self.weights = weights
+        self.learned = learned
+        self.weights = learned.name
         self.since_day = since_day
         self.offset_ms = policy.utc_offset_min * 60_000
         score = policy.score
@@ -76,10 +79,30 @@ class Card:
         self.public = [i.record == "public" for i in self.indicators]
         self.positive = [i.bounds[1] > 0 for i in self.indicators]
         self.span_d = [self._span(i) for i in self.indicators]
-        self.points = [[self._tables(i, g) for i in self.indicators] for g in range(3)]
+        curves = {h: decay(h, max(span for i, span in zip(self.indicators, self.span_d, strict=True)
+                                  if i.half_life_d == h))
+                  for h in {i.half_life_d for i in self.indicators}}
+        self.curves = [curves[i.half_life_d] for i in self.indicators]
+        """Decay by age [days] of each indicator, in 1/2**64."""
+        self.points = [[self._tables(n, g) for n in range(len(self.indicators))]
+                       for g in range(3)]
         self.caps = {g: round(1000 * p) for g, p in policy.caps.items()}
         self.cap_of = [CAPPED.get(n, "") for n in INDICATORS]
         bands = policy.bands
+        self.item_ids = ["public", *(i.id for i in policy.items)]
+        self.item_codes = {id: code for code, id in enumerate(self.item_ids)}
+        rule = policy.rules.risk_high
+        odds = (1 - rule.probability) / rule.probability
+        self.high_risk = math.floor(1000 * (score.base_points + self.factor
+                                            * (math.log(odds) - math.log(score.base_odds))))
+        """Risk score [thousandths], not clipped, at which the chance of a finding is the cut-off
+        of `risk-high`."""
+        self.high_after = [
+            base + min(self.experience(g, item) for item in range(len(self.item_ids)))
+            - self.high_risk if rule.enabled else 1 << 60 for g, base in enumerate(self.base)]
+        """Points [thousandths] a subject of a group must have lost at least to be there."""
+        self.plunges = (round(1000 * policy.rules.score_plunge.fall_points)
+                        if policy.rules.score_plunge.enabled else 1 << 60)
         self.floors = [round(1000 * x) for x in (bands.a, bands.b, bands.c)]
         self.margin = round(1000 * bands.margin_points)
         self.evidence_min = bands.evidence_min
@@ -94,8 +117,6 @@ class Card:
         self._workdays: dict[tuple[int, int], int] = {}
         self._worst: dict[tuple[str, ...], int] = {}
         self._months: dict[tuple[int, int], int] = {}
-        self.item_ids = ["public", *(i.id for i in policy.items)]
-        self.item_codes = {id: code for code, id in enumerate(self.item_ids)}
         self.department_names = sorted({i.department for i in policy.items})
         self.department_codes = {d: n for n, d in enumerate(self.department_names)}
         self.department_of = ["", *(i.department for i in policy.items)]
@@ -107,10 +128,43 @@ class Card:
         """Days a table needs: until the effect has ended for certain."""
         return AGE_MAX_D if not one.max_months else min(one.max_months * 31 + 2, AGE_MAX_D)
 
-    def _tables(self, one: Indicator, group: int) -> list[list[int]]:
+    def weight(self, indicator: int, group: int) -> float:
+        """Weight [log-odds] of an indicator: the expert's and what was learned, in its bounds."""
+        one = self.indicators[indicator]
         weight = (one.weight, one.individual, one.organisation)[group]
         weight = one.weight if weight is None else weight
-        curve = decay(one.half_life_d, self._span(one))
+        moved = self.learned.moved.get(INDICATORS[indicator])
+        if moved is None:
+            return weight
+        low, high = one.bounds
+        return min(max(weight + moved[group], low), high)
+
+    def steeper_than(self, other: Card) -> float:
+        """By how much more, at most, one bad fact costs than under another card; at least 1."""
+        return max([1.0, *(new[0] / old[0] for mine, others in zip(self.points, other.points,
+                                                                  strict=True)
+                           for tables, before in zip(mine, others, strict=True)
+                           for new, old in zip(tables, before, strict=False) if old[0] < 0),
+                    *(1e9 for mine, others in zip(self.points, other.points, strict=True)
+                      for tables, before in zip(mine, others, strict=True)
+                      for new, old in zip(tables, before, strict=False) if new[0] < old[0] == 0)])
+
+    def experience(self, group: int, item: int) -> int:
+        """Points [thousandths] by which an item's businesses fare better than the policy's
+        intercept says, as far as was learned; 0 = all items. Moves the risk score only: nobody's
+        public credit depends on the conduct of others in the trade."""
+        learned = self.learned.trades[group]
+        if not learned:
+            return 0
+        found = learned.get("", 0.0)
+        if item:
+            found += learned.get(self.item_ids[item], 0.0)
+        return round(1000 * self.factor * found)
+
+    def _tables(self, indicator: int, group: int) -> list[list[int]]:
+        one = self.indicators[indicator]
+        weight = self.weight(indicator, group)
+        curve = self.curves[indicator][: self.span_d[indicator]]
         out = []
         for step in one.multipliers:
             at_once = round(1000 * self.factor * weight * step)
@@ -158,21 +212,50 @@ class Card:
 class Timeline:
     """The cards in force over time: the first from the beginning, each next from its day.
 
-    Item and department codes of all cards must agree: a new policy may add items at the end.
+    Each joins the policy and the weights of its day, whichever came to be known first. Item and
+    department codes of all cards must agree: a new policy may add items at the end.
     """
 
-    def __init__(self, first: Card) -> None:
-        self.cards = [first]
+    def __init__(self, first: Card, *more: Card) -> None:
+        self.cards = [first, *more]
 
     @property
     def last(self) -> Card:
         return self.cards[-1]
 
-    def add(self, card: Card) -> None:
-        """Put a card in force from its day on; it replaces one that starts on the same day."""
-        while len(self.cards) > 1 and self.cards[-1].since_day >= card.since_day:
-            self.cards.pop()
-        self.cards.append(card)
+    @property
+    def clean_is_a(self) -> bool:
+        """Whether, under every card, any kind of subject starts at A with its first, good
+        evidence."""
+        return all(card.clean_is_a for card in self.cards)
+
+    def renew(self, policy: Policy, day: int) -> None:
+        """Put a policy in force from a day on; it replaces one that starts on the same day or
+        later."""
+        self._join([(d, p) for d, p in self._policies() if d < day or not d] + [(day, policy)],
+                   self._learned())
+
+    def learn(self, learned: Weights) -> None:
+        """Put weights in force from their day on; they replace those of the same day or later."""
+        day = learned.since_day
+        self._join(self._policies(), [w for w in self._learned() if w.since_day < day] + [learned])
+
+    def _policies(self) -> list[tuple[int, Policy]]:
+        return [(card.since_day, card.policy) for n, card in enumerate(self.cards)
+                if not n or card.hash != self.cards[n - 1].hash]
+
+    def _learned(self) -> list[Weights]:
+        return [card.learned for n, card in enumerate(self.cards)
+                if card.learned != (self.cards[n - 1].learned if n else NOTHING_LEARNED)]
+
+    def _join(self, policies: list[tuple[int, Policy]], learned: list[Weights]) -> None:
+        made = []
+        for day in sorted({d for d, _ in policies} | {w.since_day for w in learned}):
+            policy = [p for d, p in policies if d <= day][-1]
+            weights = ([w for w in learned if w.since_day <= day] or [NOTHING_LEARNED])[-1]
+            made.append(next((c for c in self.cards if c.since_day == day and c.learned == weights
+                              and c.policy == policy), None) or Card(policy, day, weights))
+        self.cards = made
 
     def spans(self, start: int, end: int) -> list[tuple[Card, int, int]]:
         """(card, first day, last day) for each card in force within [start, end], in order."""

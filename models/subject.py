@@ -6,7 +6,8 @@ import datetime as dt
 
 import msgspec
 
-from models.events import Registration
+from models.anomaly import Verdict, WindowState
+from models.events import NO_BUSINESS, Detected, Registration
 from models.grade import STEP
 from models.iot import SeriesState
 from models.records import SIZE
@@ -64,9 +65,9 @@ class Subject:
     both hold `records.RECORD` rows, with `refs` (source code, id, newline) in the same order.
     """
 
-    __slots__ = ("acted", "alerts", "cancelled_day", "change_day", "devices", "due", "fact_refs",
-                 "facts", "fall", "group", "key", "marked", "parked", "path", "profile",
-                 "signal_refs", "signals", "spotless", "view_day")
+    __slots__ = ("acted", "alerts", "cancelled_day", "change_day", "detected", "devices", "due",
+                 "fact_refs", "facts", "fall", "group", "key", "low", "marked", "parked", "path",
+                 "profile", "signal_refs", "signals", "spotless", "verdicts", "view_day", "windows")
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -94,10 +95,24 @@ class Subject:
         self.cancelled_day = 0
         self.fall: tuple[int, int, int] = _NO_FALL
         """(bucket of 30 days, points lost in the bucket before, in this one): an upper bound."""
+        self.low = 0
+        """Most points [thousandths] by which bad evidence holds its risk scores down: an upper
+        bound, exact after a full look."""
         self.alerts: dict[str, Alert] | None = None
         self.devices: dict[tuple[int, str, str], SeriesState] | None = None
+        self.windows: dict[tuple[int, str, str], WindowState] | None = None
+        """Hours of those series that are judged against their past."""
+        self.verdicts: dict[tuple[int, str, str], tuple[Verdict, ...]] | None = None
+        """What was found in them when they were last judged."""
         self.parked: dict[int, int] | None = None
         """Modifiers whose target has not arrived: identity -> day they become dead letters."""
+        self.detected: dict[str, Detected] | None = None
+        """The last word of the analysis of the city about each alert it has raised here."""
+
+    @property
+    def is_business(self) -> bool:
+        """Whether it is no cell or feed, which can have alerts too."""
+        return not self.key.startswith(NO_BUSINESS)
 
     def registration(self) -> Profile | None:
         return _DECODE(self.profile) if self.profile else None

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import msgspec
 import xxhash
 
+from models.surge_policy import Level
+
 REGIONAL, COMPLAINT = "regional-surge", "complaint-surge"
 
 
@@ -32,7 +34,7 @@ class Surge(msgspec.Struct, frozen=True):
     id: str
     rule: str
     phase: str
-    level: str
+    level: Level
     scope: str
     cause: str
     start_day: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -11,14 +11,16 @@ from msgspec import Meta
 from models import calendar
 
 Positive = Annotated[float, Meta(gt=0)]
+Level: TypeAlias = Literal["blue", "yellow", "orange", "red"]
+MonthDay = Annotated[str, Meta(pattern="^(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")]
 
 
 class RegionalPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One item x cause in a district, or one cause in several districts or items."""
 
     enabled: bool = True
-    level: str = "orange"
-    spread_level: str = "red"
+    level: Level = "orange"
+    spread_level: Level = "red"
     false_per_week: Annotated[float, Meta(gt=0, le=100)] = 1.0
     """False alerts a week and city that are accepted on average."""
     p_max: Annotated[float, Meta(gt=0, lt=0.05)] = 0.001
@@ -57,7 +59,7 @@ class ComplaintPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One subject against its own and its peers' rate."""
 
     enabled: bool = True
-    level: str = "yellow"
+    level: Level = "yellow"
     false_share: Annotated[float, Meta(gt=0, lt=1)] = 0.1
     """Share of false ones among a day's alerts, on average (Benjamini-Hochberg)."""
     window_d: Annotated[int, Meta(ge=1, le=28)] = 7
@@ -68,20 +70,26 @@ class ComplaintPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     quiet_d: Annotated[int, Meta(ge=1, le=60)] = 7
 
 
-class SurgePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Both rules, and the dates on which a rise everywhere is no news.
+class SurgeDates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When a rise everywhere is no news, beside public holidays.
 
     `special`: first and last day of yearly periods, "MM-DD"; one may run over the end of a year.
-    `holidays`: day numbers of public holidays, e.g. the weekdays off of `calendar.WorkingDays`.
     """
+
+    special: tuple[tuple[MonthDay, MonthDay], ...] = (("03-08", "03-25"), ("05-01", "05-07"),
+                                                      ("10-01", "10-10"))
+    evidence_max: Annotated[int, Meta(ge=1, le=2000)] = 200
+    """Reports named in one alert, the latest; all are counted."""
+
+
+class SurgePolicy(msgspec.Struct, frozen=True):
+    """Both rules and the dates; `holidays`: day numbers of public holidays."""
 
     regional: RegionalPolicy = RegionalPolicy()
     complaint: ComplaintPolicy = ComplaintPolicy()
-    special: tuple[tuple[str, str], ...] = (("03-08", "03-25"), ("05-01", "05-07"),
-                                            ("10-01", "10-10"))
+    special: tuple[tuple[str, str], ...] = SurgeDates().special
     holidays: frozenset[int] = frozenset()
-    evidence_max: Annotated[int, Meta(ge=1, le=2000)] = 200
-    """Reports named in one alert, the latest; all are counted."""
+    evidence_max: int = SurgeDates().evidence_max
 
 
 def special_days(policy: SurgePolicy, days: Iterable[int]) -> frozenset[int]:

@@ -8,7 +8,7 @@ import msgspec
 
 from models.surge_episode import REGIONAL, Place, Surge, quiet, surge_id
 from models.surge_past import ALL
-from models.surge_policy import RegionalPolicy, SurgePolicy
+from models.surge_policy import Level, RegionalPolicy, SurgePolicy
 from models.surge_scan import Hit, Scan
 from models.surge_state import Cell, Cells
 from models.surge_tails import level_for
@@ -16,7 +16,7 @@ from models.surge_tails import level_for
 HITS = 15.0
 """Hits of one false alert: the units, windows and days that the same few reports show in, and what
 counts lose by being whole. Measured on noise by `bench/surge.py`: 20 to 30; less is safe."""
-_LEVELS = ("blue", "yellow", "orange", "red")
+_LEVELS: tuple[Level, ...] = ("blue", "yellow", "orange", "red")
 
 
 def strong(found: Scan, rule: RegionalPolicy) -> list[Hit]:

@@ -9,6 +9,9 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from models.anomaly import Summary
+from models.examples import Example
+
 
 class Reason(msgspec.Struct, frozen=True, gc=False):
     """Why something was refused: the field, its value, what was allowed, and a sentence."""
@@ -60,6 +63,8 @@ class AlertChanged(msgspec.Struct, frozen=True):
     policy: str
     actor: str = ""
     note: str = ""
+    members: list[str] = []
+    """Businesses of a cell; `subject` is then the cell's key."""
 
 
 class ReviewChanged(msgspec.Struct, frozen=True):
@@ -114,39 +119,62 @@ class Answered(msgspec.Struct, frozen=True, gc=False):
 
 
 class Signal(msgspec.Struct, frozen=True, gc=False):
-    """One adverse fact as the detection of surges counts it: where, in which trade, about what.
+    """A complaint as the detection of surges counts it: where, in which trade, about what.
 
-    `district` and `industry` are the subject's registered ones when it was recorded, "" before.
+    Said when it is taken in, and again, with the same `source` and `id`, when it begins or ceases
+    to count (`counts`: it was not rejected, withdrawn or taken back). `district`, `industry` and
+    `size` are the subject's registered ones when it was recorded, "" before; `day` is the civil day
+    on which it was filed.
     """
 
     source: str
     id: str
-    type: str
     subject: str
     district: str
     industry: str
+    size: str
     item: str
     cause: str
+    """"" where it is said again."""
+    day: int
     time_ms: int
+    counts: bool
     recorded_ms: int
 
 
-class Example(msgspec.Struct, frozen=True, gc=False):
-    """One outcome a learner may learn from, with what was known of the subject just before.
+class Passed(msgspec.Struct, frozen=True, gc=False):
+    """The shard's clock has come to a new hour: all that it says of the time before is said.
 
-    `features` are the records of each type on the item in the year before [count].
+    `roster`: how many more businesses (fewer, if negative) there are of each (industry, district,
+    size) since the last time. `taken`: events taken from each source since then.
     """
 
-    source: str
-    id: str
-    subject: str
-    kind: str
-    item: str
-    adverse: bool
-    features: dict[str, int]
-    time_ms: int
+    clock_ms: int
+    roster: list[tuple[str, str, str, int]]
+    taken: dict[str, int]
+
+
+class PolicyTaken(msgspec.Struct, frozen=True, gc=False):
+    """A policy came into force on the shard."""
+
+    document: str
     recorded_ms: int
 
 
+class DeviceSummary(msgspec.Struct, frozen=True, gc=False):
+    """What one series of a device tells its class, once a week, when the week has just begun.
+
+    `week` counts local weeks since 1970; `device` names the series by a hash [16 hex characters].
+    """
+
+    week: int
+    class_: str
+    metric: str
+    device: str
+    summary: Summary
+
+
+ForAnalysis: TypeAlias = Signal | Example | Passed | PolicyTaken | DeviceSummary
+"""What the analysis of the whole city is told."""
 Effect: TypeAlias = (OpenAlerts | Rejected | AlertChanged | ReviewChanged | SubjectChanged
-                     | Answered | Signal | Example)
+                     | Answered | ForAnalysis)

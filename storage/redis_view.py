@@ -192,7 +192,7 @@ class RedisView:
     def _write(self, tx: Any, change: Change) -> None:
         names, n = self.keys, change.partition
         fields: dict[str, Any] = {"mark": change.upto, "clock_ms": change.clock_ms,
-                                  "counts": _PACK(change.counts)}
+                                  "counts": _PACK(change.counts), "norms": change.norms}
         if change.states:
             tx.hset(names.states(n), mapping=change.states)
         if change.cards is not None:

@@ -38,6 +38,8 @@ class Change(NamedTuple):
     effects: list[Placed]
     states: dict[str, bytes]
     """Whole state of each touched subject, packed by `streams.checkpoint`."""
+    norms: str = "0"
+    """Hash of the norms of devices that they were judged by."""
 
 
 class MarkMismatch(Exception):

@@ -33,7 +33,7 @@ def touched(entries: Iterable[Entry], effects: Iterable[Effect]) -> set[str]:
 
     The bounds and timers of others may have moved: they are shown nowhere.
     """
-    out = {x.event.subject for x in entries if not isinstance(x.event, e.Tick | e.PolicyChanged)}
+    out = {x.event.subject for x in entries if not isinstance(x.event, e.Broadcast)}
     for effect in effects:
         subject = getattr(effect, "subject", None)
         if subject is not None:
@@ -64,4 +64,5 @@ def change(shard: Shard, partition: int, partitions: int, after: int, upto: int,
     held = shard.subjects
     return Change(partition, partitions, after, upto, shard.clock_ms, counts,
                   cards if cards != cards_known else None, list(shard.sources)[sources_known:],
-                  effects, {key: checkpoint.pack(held[key]) for key in subjects if key in held})
+                  effects, {key: checkpoint.pack(held[key]) for key in subjects if key in held},
+                  shard.norms.hash)

@@ -8,17 +8,24 @@ from typing import Any
 
 import msgspec
 
-from models import iot
+from models import anomaly, iot, norms
 from models.identity import Identities
 from models.policy import decode
+from models.events import Detected
 from models.scorecard import Card, Timeline
 from models.subject import Alert, Subject
+from models.weights import Weights
 from streams.pipeline import Shard
 
 SUBJECTS_PER_PART = 4096
 _PACK = msgspec.msgpack.Encoder().encode
 _UNPACK = msgspec.msgpack.Decoder().decode
+_WEIGHTS = msgspec.json.Encoder(order="deterministic").encode
+_LEARNED = msgspec.json.Decoder(Weights).decode
+_DETECTED = msgspec.msgpack.Decoder(list[Detected]).decode
 _ALERTS = msgspec.msgpack.Decoder(list[Alert]).decode
+_VERDICTS = msgspec.msgpack.Decoder(
+    list[tuple[tuple[int, str, str], tuple[anomaly.Verdict, ...]]]).decode
 
 
 def dump(shard: Shard) -> Iterator[bytes]:
@@ -26,7 +33,7 @@ def dump(shard: Shard) -> Iterator[bytes]:
     keys, bodies = shard.identities.dump()
     counts = {name: getattr(shard.counts, name) for name in shard.counts.__slots__}
     yield _PACK([shard.clock_ms, shard.day, shard.hour, list(shard.sources), counts, cards(shard),
-                 keys, bodies])
+                 keys, bodies, shard.norms.document, list(shard.roster.items()), shard.taken])
     rows = iter(shard.subjects.values())
     while group := list(itertools.islice(rows, SUBJECTS_PER_PART)):
         yield _PACK([_subject(s) for s in group])
@@ -36,8 +43,10 @@ def load(parts: Iterable[bytes]) -> Shard:
     """Inverse of `dump`; timers are set again from the subjects' own dates."""
     shard = Shard()
     stream = iter(parts)
-    (shard.clock_ms, shard.day, shard.hour, sources, counts, held, keys, bodies) = _UNPACK(
-        next(stream))
+    (shard.clock_ms, shard.day, shard.hour, sources, counts, held, keys, bodies,
+     usual, roster, shard.taken) = _UNPACK(next(stream))
+    shard.roster = {(a, b, c): n for (a, b, c), n in roster}
+    shard.norms = norms.decode(usual)
     shard.sources = {name: n for n, name in enumerate(sources)}
     for name, value in counts.items():
         setattr(shard.counts, name, value)
@@ -48,6 +57,7 @@ def load(parts: Iterable[bytes]) -> Shard:
         for row in _UNPACK(part):
             subject = _restore(row)
             shard.subjects[subject.key] = subject
+            shard.enlist(subject)
             if subject.due:
                 shard.wheel.setdefault(subject.due, []).append(subject)
             if subject.devices:
@@ -56,17 +66,15 @@ def load(parts: Iterable[bytes]) -> Shard:
 
 
 def cards(shard: Shard) -> list[tuple[int, str, str]]:
-    """(first day, document, weights) of every policy a shard has seen, oldest first."""
-    return [(c.since_day, c.document, c.weights) for c in
+    """(first day, policy, weights) of every card of a shard, oldest first, both as documents."""
+    return [(c.since_day, c.document, _WEIGHTS(c.learned).decode()) for c in
             (shard.timeline.cards if shard.timeline else [])]
 
 
 def timeline(cards: Iterable[tuple[int, str, str]]) -> Timeline:
     """Inverse of `cards`; there is at least one. Cost about 15 ms a policy."""
-    made = [Card(decode(document), since_day, weights) for since_day, document, weights in cards]
-    out = Timeline(made[0])
-    out.cards = made
-    return out
+    return Timeline(*(Card(decode(document), since_day, _LEARNED(weights))
+                      for since_day, document, weights in cards))
 
 
 def pack(subject: Subject) -> bytes:
@@ -84,7 +92,10 @@ def _subject(s: Subject) -> list[Any]:
             s.group, s.profile, s.cancelled_day, s.fall,
             _PACK(list(s.alerts.values())) if s.alerts else None,
             [(*k, iot.dump(d)) for k, d in s.devices.items()] if s.devices else None, s.parked,
-            s.marked, s.acted, s.view_day, s.spotless]
+            s.marked, s.acted, s.view_day, s.spotless, s.low,
+            _PACK(list(s.detected.values())) if s.detected else None,
+            [(*k, anomaly.dump(w)) for k, w in s.windows.items()] if s.windows else None,
+            _PACK(list(s.verdicts.items())) if s.verdicts else None]
 
 
 def _restore(row: list[Any]) -> Subject:
@@ -98,5 +109,12 @@ def _restore(row: list[Any]) -> Subject:
     if row[13]:
         s.devices = {(item, device, metric): iot.load(state)
                      for item, device, metric, state in row[13]}
-    s.parked, s.marked, s.acted, s.view_day, s.spotless = row[14:19]
+    s.parked, s.marked, s.acted, s.view_day, s.spotless, s.low = row[14:20]
+    if row[20]:
+        s.detected = {x.data.alert: x for x in _DETECTED(row[20])}
+    if row[21]:
+        s.windows = {(item, device, metric): anomaly.load(state)
+                     for item, device, metric, state in row[21]}
+    if row[22]:
+        s.verdicts = dict(_VERDICTS(row[22]))
     return s

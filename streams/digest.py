@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from models import iot
+from models import anomaly, iot
+from models.norms import NONE
 from models.records import SIZE
 from models.scorecard import Card
 from models.subject import Subject
@@ -33,6 +34,8 @@ def subject_digest(subject: Subject) -> int:
                     for a in (subject.alerts or {}).values())
     devices = sorted((k, iot.canonical(s)) for k, s in (subject.devices or {}).items())
     h.update(msgspec.msgpack.encode([alerts, devices, sorted(subject.parked or {})]))
+    for key, state in sorted((subject.windows or {}).items()):
+        h.update(msgspec.msgpack.encode(key) + anomaly.canonical(state))
     return int.from_bytes(h.digest(), "little")
 
 
@@ -40,10 +43,12 @@ def total(shards: list[Shard]) -> str:
     """Digest of all subjects of some shards: partitions do not show."""
     first = shards[0].timeline
     return combine((subject for shard in shards for subject in shard.subjects.values()),
-                   first.cards if first is not None else ())
+                   first.cards if first is not None else (), shards[0].norms.hash)
 
 
-def combine(subjects: Iterable[Subject], cards: Iterable[Card]) -> str:
-    """The sum of the subjects' digests, in any order, and of the policies they stand under."""
+def combine(subjects: Iterable[Subject], cards: Iterable[Card], norms: str = NONE.hash) -> str:
+    """The sum of the subjects' digests, in any order, and of the policies and norms they stand
+    under."""
     value = sum(map(subject_digest, subjects)) + sum(int(card.hash, 16) for card in cards)
+    value += int(norms, 16)
     return f"{value % _MODULUS:032x}"

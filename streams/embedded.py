@@ -95,7 +95,7 @@ class Embedded:
             effects = self.shard.step(entries)
         letters = {x.position: self.intake.scrub(raws[x.position]) for x in effects
                    if isinstance(x, Rejected) and x.position >= 0}
-        names = ["" if isinstance(x.event, e.Tick | e.PolicyChanged) else x.event.subject
+        names = ["" if isinstance(x.event, e.Broadcast) else x.event.subject
                  for x in entries]
         self.store.commit(self.offset, entries[-1].recorded_ms if entries else 0, names,
                           codec.encode_envelope(list(entries)), effects, letters, dead)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Protocol, TypeAlias
 
 from models import events as e
+from models.calendar import DAY_MS
 from models.policy import decode
 from storage.effects import Reason
 from streams import codec
@@ -50,13 +51,23 @@ def fold(log: Log, subject: str, as_of_ms: int | None = None) -> Shard | None:
         return None
     until = clock_ms if as_of_ms is None else as_of_ms
     policies: list[Entry] = []
+    weights: list[Entry] = []
+    norms: list[Entry] = []
+    detected: list[Entry] = []
     sent: dict[_Key, list[Entry]] = {}
     for _, body, positions in log.find(subject):
         for entry in codec.decode_entries(body, positions):
             event = entry.event
             if isinstance(event, e.PolicyChanged):
                 policies.append(entry)
-            elif not isinstance(event, e.Tick) and event.subject == subject:
+            elif isinstance(event, e.WeightsChanged):
+                weights.append(entry)
+            elif isinstance(event, e.NormsChanged):
+                norms.append(entry)
+            elif isinstance(event, e.Detected):
+                if event.subject == subject and event.at_ms <= until:
+                    detected.append(entry)
+            elif isinstance(event, e.CloudEvent) and event.subject == subject:
                 # Readings are taken in as often as they are sent: each stands by itself.
                 n = len(sent) + 1 if isinstance(event, e.IotReadings) else 0
                 sent.setdefault((event.source, event.id, n), []).append(entry)
@@ -65,10 +76,13 @@ def fold(log: Log, subject: str, as_of_ms: int | None = None) -> Shard | None:
            if (stands := _standing(entries, refused.get(key, []))) is not None}
     known = _items(policies)
     timed = [(p.recorded_ms, 0, p) for p in policies if p.recorded_ms <= until]
+    timed += [(ms, 1, w) for w in weights if (ms := _since_ms(w, policies)) <= until]
+    timed += [(n.recorded_ms, 0, n) for n in norms if n.recorded_ms <= until]
+    timed += [(d.event.at_ms, 2, d) for d in detected if isinstance(d.event, e.Detected)]
     for key, ms in _moments(own, as_of_ms).items():
         # An item that came with a later policy cannot be read before it.
         since = known.get(getattr(_data(own[key]), "item", ""), 0)
-        timed.append((min(max(ms, since), until), 1, own[key]))
+        timed.append((min(max(ms, since), until), 2, own[key]))
     timed.sort(key=lambda x: x[:2])
     shard = Shard()
     shard.step([entry._replace(recorded_ms=ms) for ms, _, entry in timed]
@@ -76,9 +90,18 @@ def fold(log: Log, subject: str, as_of_ms: int | None = None) -> Shard | None:
     return shard if subject in shard.subjects else None
 
 
+def _since_ms(entry: Entry, policies: list[Entry]) -> int:
+    """When learned weights came into force [epoch ms], whenever they were known."""
+    assert isinstance(entry.event, e.WeightsChanged)
+    first = policies[0].event
+    assert isinstance(first, e.PolicyChanged)
+    offset_ms = decode(first.document).utc_offset_min * 60_000
+    return entry.event.weights.since_day * DAY_MS - offset_ms
+
+
 def _data(entry: Entry) -> object:
-    assert not isinstance(entry.event, e.Tick | e.PolicyChanged)
-    return entry.event.data
+    assert isinstance(entry.event, e.CloudEvent)
+    return getattr(entry.event, "data", None)
 
 
 def _moments(own: dict[_Key, Entry], as_of_ms: int | None) -> dict[_Key, int]:
@@ -89,7 +112,7 @@ def _moments(own: dict[_Key, Entry], as_of_ms: int | None) -> dict[_Key, int]:
     """
     at: dict[_Key, int] = {}
     for key, entry in own.items():
-        assert not isinstance(entry.event, e.Tick | e.PolicyChanged)
+        assert isinstance(entry.event, e.CloudEvent)
         ms = round(entry.event.time.timestamp() * 1000)
         if as_of_ms is None or ms <= as_of_ms:
             at[key] = ms

@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from alerts.message import Catalogue
+from models.calendar import DAY_MS
+from models.examples import Example
 from storage.effects import (
     AlertChanged,
     Answered,
-    Example,
     OpenAlerts,
     Rejected,
     ReviewChanged,
@@ -99,7 +100,7 @@ class Outgoing:
                                  msgspec.to_builtins(effect))
                 case Example():
                     yield _event(topics.examples, effect.item, id, "xinfeng.example",
-                                 effect.subject, effect.recorded_ms, msgspec.to_builtins(effect))
+                                 effect.subject, effect.day * DAY_MS, msgspec.to_builtins(effect))
                 case OpenAlerts():
                     pass  # A count for lists: whoever reads alerts can count them.
 

@@ -15,7 +15,7 @@ import xxhash
 from alerts import lifecycle, rules
 from alerts.matters import MATTER_RULES, PUBLICATION
 from models import events as e
-from models import iot
+from models import norms
 from models import records as r
 from models.gap import extremes
 from models.grade import STEP, letter, walk
@@ -34,27 +34,29 @@ from models.ledger import (
     resolve,
     segments,
 )
+from models.norms import NONE as NO_NORMS
 from models.policy import INDICATORS, decode
 from models.score import of_item
 from models.scorecard import UNGRADED, Card, Timeline
 from models.subject import Profile, Subject
+from models.weights import Weights
 from storage.effects import (
     AlertChanged,
     Answered,
     Effect,
     Evidence,
     OpenAlerts,
+    Passed,
+    PolicyTaken,
     Reason,
     Rejected,
     ReviewChanged,
     SubjectChanged,
 )
-from streams import signals
+from streams import devices, panel, signals
 
 HOUR_MS = 3_600_000
 _I = {name: n for n, name in enumerate(INDICATORS)}
-_UNNAMED = (e.Tick, e.PolicyChanged, e.IotReadings)
-"""Entries whose identity is neither looked up nor kept (readings: docs/decisions/0014)."""
 _SIGNALS = frozenset({r.COMPLAINT, r.COMPLAINT_CLOSED})
 _DUE = {r.COMMITMENT: "commitment_overdue", r.ORDERED: "rectification_overdue",
         r.PENALTY: "penalty_unperformed"}
@@ -75,8 +77,6 @@ _ALWAYS = frozenset({
     r.OBJECTION_RAISED, r.OBJECTION_UPHELD, r.OBJECTION_REJECTED, r.WITHDRAWN, r.CANCELLED,
     r.ANSWERED, *r.ALERT_ACTS})
 """Types after which a subject is always assessed in full."""
-_TOLD = frozenset({r.COMPLAINT, r.PENALTY, r.INSPECTION, r.ALARM})
-"""Types that other stages count or learn from."""
 _OFF_PATH = frozenset({r.OBJECTION_RAISED, r.OBJECTION_REJECTED, r.WITHDRAWN, r.CANCELLED,
                        r.ANSWERED, *r.ALERT_ACTS})
 _COSTS = {r.BREACHED: "commitment_breached", r.NOT_RECTIFIED: "rectification_failed",
@@ -109,7 +109,9 @@ class Shard:
         self.sources: dict[str, int] = {}
         self.identities = Identities()
         self.wheel: dict[int, list[Subject]] = {}
-        self.hours: dict[int, list[Subject]] = {}
+        self.norms = NO_NORMS
+        """What is usual in each class of devices."""
+        self.hours: dict[int, dict[str, Subject]] = {}
         """Subjects whose devices must be looked at in that hour."""
         self.hour = 0
         self.timeline: Timeline | None = None
@@ -118,6 +120,14 @@ class Shard:
         self.clock_ms = 0
         self.day = 0
         self.counts = Counts()
+        self.others = 0
+        """Keys among the subjects that are cells and feeds."""
+        self.panels: dict[int, list[Subject]] = {}
+        """Businesses by the place of their day in the learner's panel."""
+        self.roster: dict[tuple[str, str, str], int] = {}
+        """(industry, district, size) -> businesses more than were told."""
+        self.taken: dict[str, int] = {}
+        """Source -> events taken in since the clock's last hour."""
         self._effects: list[Effect] = []
         self._known: dict[int, int] = {}
         """Identities the envelope under way has brought -> body hash, or let go -> 0: what holds
@@ -135,9 +145,11 @@ class Shard:
         effects: list[Effect] = []
         self._effects = effects
         identity, hashed = r.identity, xxhash.xxh3_64_intdigest
-        keys = seal([0 if isinstance(x.event, _UNNAMED) else identity(x.event.source, x.event.id)
-                     for x in envelope])
-        bodies = seal([0 if isinstance(x.event, _UNNAMED) else hashed(x.body) for x in envelope])
+        # Of readings no identity is kept (docs/decisions/0014), and none of entries of our own.
+        keys = seal([identity(x.event.source, x.event.id) if isinstance(x.event, e.CloudEvent)
+                     and not isinstance(x.event, e.IotReadings) else 0 for x in envelope])
+        bodies = seal([hashed(x.body) if key else 0
+                       for x, key in zip(envelope, keys.tolist(), strict=True)])
         held = self.identities.get(keys).tolist()
         known = self._known
         n = -1
@@ -146,10 +158,13 @@ class Shard:
             n += 1
             if recorded_ms > self.clock_ms:
                 self._advance(recorded_ms)
-            if isinstance(event, (e.Tick, e.PolicyChanged)):
-                if isinstance(event, e.PolicyChanged):
-                    self._change_policy(event)
+            if isinstance(event, e.Broadcast):
+                self._rule(event)
                 continue
+            if isinstance(event, e.Detected):
+                self._detect(event)
+                continue
+            self.taken[event.source] = self.taken.get(event.source, 0) + 1
             if isinstance(event, e.IotReadings):
                 # Device state is idempotent: nothing need be remembered to take them twice.
                 self._readings(event)
@@ -201,6 +216,7 @@ class Shard:
         hour = recorded_ms // HOUR_MS
         if self.day == 0:
             self.day = today
+        day_before, hour_before = self.day, self.hour
         while self.day < today:
             due = min((d for d in self.wheel if d <= today), default=0)
             if not due:
@@ -215,6 +231,20 @@ class Shard:
         self._run_hours(hour)
         self.day = today
         self.clock_ms = recorded_ms
+        for day in range(day_before + 1, today + 1):
+            self._examine(day)
+        if hour > hour_before:
+            self._effects.append(Passed(hour * HOUR_MS, [
+                (*peer, n) for peer, n in sorted(self.roster.items()) if n], self.taken))
+            self.roster, self.taken = {}, {}
+
+    def _examine(self, day: int) -> None:
+        """Tell the learner what became of this day's part of the panel."""
+        learning = self._card.policy.learning
+        if learning.enabled:
+            looked = day - learning.horizon_d - learning.grace_d - 1
+            for subject in self.panels.get(day % learning.every_d, ()):
+                self._effects += panel.examples_of(subject, self._card, looked)
 
     def _run_hours(self, hour: int) -> None:
         if hour <= self.hour:
@@ -225,7 +255,8 @@ class Shard:
             at = min(due)
             self.clock_ms = max(self.clock_ms, at * HOUR_MS)
             self.day = max(self.day, (self.clock_ms + self.timeline.last.offset_ms) // DAY_MS)
-            for subject in sorted(self.hours.pop(at), key=lambda s: s.key):
+            for subject in sorted(self.hours.pop(at).values(), key=lambda s: s.key):
+                self._effects += devices.judge(subject, self._card, self.norms.of, at)
                 self._sense(subject)
 
     def _schedule(self, subject: Subject, day: int) -> None:
@@ -269,7 +300,7 @@ class Shard:
         if late:
             # What is overdue costs points from now on.
             self._lose(subject, late * card.worst(_OVERDUE), day)
-            if rules.may_have_plunged(subject, card):
+            if rules.may_be_low(subject, card):
                 self._assess(subject, None, timer=True)
         self._show_open(subject)
 
@@ -305,25 +336,47 @@ class Shard:
             self._register(subject, Profile.of(time_ms, key, event.data))
             return None
         self._append(subject, event, row, signal)
-        if kind in _TOLD:
-            self._tell(subject, event, row)
-        elif isinstance(event, e.ReviewAnswered):
+        if isinstance(event, e.ReviewAnswered):
             said = event.data
             self._effects.append(Answered(said.review, said.department, time_ms, said.reason))
         if signal and subject.parked:
             self._bring_over(subject, key)
+        if isinstance(event, e.ComplaintFiledEvent):
+            self._effects.append(signals.signal(subject, row, (event.source, event.id),
+                                                event.data.category, card, self.clock_ms))
+        elif kind in signals.DECIDES and target is not None:
+            complaint = self._complaint_of(subject, target)
+            if complaint is not None:
+                [ref] = self._named(subject, [complaint[0]])
+                self._effects.append(signals.signal(subject, complaint, ref, "", card,
+                                                    self.clock_ms))
         self._judge(subject, event, row, target)
         return None
 
-    def _tell(self, subject: Subject, event: e.Event, row: r.Row) -> None:
-        """Say what other stages count and learn from."""
-        told = (signals.signal(subject, event, row, self.clock_ms),
-                signals.example(subject, event, row, self.clock_ms))
-        self._effects += [effect for effect in told if effect is not None]
+    @staticmethod
+    def _complaint_of(subject: Subject, row: r.Row) -> r.Row | None:
+        """The complaint that a record says something of, through any number of others."""
+        seen = set()
+        while row[7] != r.COMPLAINT:
+            found = r.find(subject.signals, row[1]) if row[1] else None
+            if found is None or found[0] in seen:
+                return None
+            seen.add(found[0])
+            row = found
+        return row
 
     def _add(self, key: str) -> Subject:
         subject = self.subjects[key] = Subject(key)
+        self.enlist(subject)
         return subject
+
+    def enlist(self, subject: Subject) -> None:
+        """Give a business its place in the learner's panel."""
+        learning = self._card.policy.learning
+        if not subject.is_business:
+            self.others += 1
+        elif learning.enabled:
+            self.panels.setdefault(panel.place_of(subject.key, learning), []).append(subject)
 
     def _append(self, subject: Subject, event: e.Event, row: r.Row, signal: bool) -> None:
         source = self.sources.setdefault(event.source, len(self.sources))
@@ -371,7 +424,7 @@ class Shard:
         look = self._may_plunge(subject, row, target, day)
         if subject.alerts is not None:
             for alert in subject.alerts.values():
-                if alert.rule == "score-plunge":
+                if alert.rule in ("score-plunge", "risk-high"):
                     look = look or (kind in _SCORED and not self._settled_in_time(kind, target))
                 elif of and of in alert.evidence:
                     due = True
@@ -492,7 +545,7 @@ class Shard:
         if new:
             # First evidence, and good: an A where a clean start is one.
             if not subject.spotless or subject.marked or not card.clean_is_a or (
-                    self.timeline is not None and len(self.timeline.cards) > 1):
+                    self.timeline is not None and not self.timeline.clean_is_a):
                 return False
             for code in dict.fromkeys(new):
                 subject.rewrite(code, day, [(day, 0)])
@@ -510,8 +563,6 @@ class Shard:
         """
         card = self._card
         kind, variant = row[7], row[8]
-        if not card.policy.rules.score_plunge.enabled:
-            return False
         lost = 0
         tables = card.points[subject.group]
         if kind == r.COMPLAINT:
@@ -543,12 +594,13 @@ class Shard:
         if lost <= 0:
             return False
         self._lose(subject, lost, day)
-        return rules.may_have_plunged(subject, card)
+        return rules.may_be_low(subject, card)
 
     @staticmethod
     def _lose(subject: Subject, lost: int, day: int) -> None:
         bucket = day // 30
         at, before, now = subject.fall
+        subject.low += lost
         if bucket == at:
             now += lost
         elif bucket == at + 1:
@@ -580,11 +632,15 @@ class Shard:
 
     def _register(self, subject: Subject, profile: Profile) -> None:
         group = subject.group
+        before = subject.registration()
         if not subject.register(profile):
             return
+        for one, n in ((before, -1), (profile, 1)):
+            if one is not None:
+                peer = one.industry, one.district, one.size
+                self.roster[peer] = self.roster.get(peer, 0) + n
         if subject.group != group and (subject.facts or subject.signals):
-            subject.fall = (1 << 20, 1 << 40, 0)
-            self._assess(subject, 0)
+            self._reckon_anew(subject, 0)
         view = None
         if subject.marked:
             view = rules.View(subject, resolve(subject.facts, self._card.offset_ms), NO_FACTS,
@@ -610,8 +666,9 @@ class Shard:
         if start is not None:
             changes = self._walk(subject, facts, start) or []
         view = rules.View(subject, facts, signals, card, day, self.clock_ms)
-        if timer or rules.may_have_plunged(subject, card):
+        if timer or rules.may_be_low(subject, card):
             subject.fall = (day // 30, 0, rules.lost_lately(view))
+            subject.low = rules.held_down(view)
         outcome = lifecycle.advance(subject.alerts, rules.conditions(view), facts.acts,
                                     subject.key, card, day, self.clock_ms, "facts")
         found, nearest = rules.deadlines(subject, card, day)
@@ -625,6 +682,12 @@ class Shard:
                 subject.key, card, day, self.clock_ms, "devices")
             subject.alerts = sensed.held
             transitions += sensed.transitions
+        if subject.detected:
+            seen = lifecycle.advance(
+                subject.alerts, rules.detected(subject, card), facts.acts, subject.key, card, day,
+                self.clock_ms, "detected")
+            subject.alerts = seen.held
+            transitions += seen.transitions
         for transition in transitions:
             self._effects.append(self._alert(subject, transition, event, view))
         reviewed = any(t.alert.rule == "grade-gap" for t in outcome.transitions)
@@ -724,6 +787,9 @@ class Shard:
                view: rules.View | None = None) -> AlertChanged:
         card, alert = self._card, t.alert
         evidence = []
+        said = (subject.detected or {}).get(alert.id)
+        if said is not None:
+            evidence = [Evidence(*x) for x in said.data.evidence]
         refs = subject.refs(set(alert.evidence))
         names = list(self.sources)
         for key in alert.evidence:
@@ -742,7 +808,8 @@ class Shard:
             alert.id, alert.rule, alert.level, alert.state, t.was, t.reason, subject.key,
             card.item_ids[alert.item], alert.since_ms, alert.opened_ms, alert.updated_ms,
             alert.silenced_until_ms, list(dict.fromkeys(departments)), items, alert.facts,
-            evidence, card.weights, card.hash, actor, note)
+            evidence, card.weights, card.hash, actor, note,
+            said.data.members if said is not None else [])
 
     def _review(self, subject: Subject, view: rules.View) -> None:
         held = rules.review(view)
@@ -771,6 +838,8 @@ class Shard:
 
     def _show_open(self, subject: Subject) -> None:
         """The number of open alerts changed, nothing else."""
+        if not subject.is_business:
+            return
         count = sum(a.state in lifecycle.OPEN for a in (subject.alerts or {}).values())
         self._effects.append(OpenAlerts(subject.key, count))
 
@@ -802,23 +871,9 @@ class Shard:
     # -------------------------------------------------------------------------------- the others
 
     def _readings(self, event: e.IotReadings) -> None:
-        card = self._card
         subject = self.subjects.get(event.subject) or self._add(event.subject)
-        item = card.item_codes[event.data.item]
-        horizon = card.policy.rules.iot.horizon_h * HOUR_MS
-        devices = subject.devices if subject.devices is not None else {}
-        alarming = False
-        for series in event.data.series:
-            at = (item, series.device, series.metric)
-            spec = card.devices.get((series.class_, series.metric))
-            state = iot.observe(devices.get(at), series, spec, 0, horizon)
-            devices[at] = state
-            self.counts.readings += len(series.t) // 8 if isinstance(series.t, bytes) else len(
-                series.t)
-            if not alarming and iot.findings(state, spec, self.clock_ms,
-                                             card.policy.rules.iot.silent_intervals):
-                alarming = True
-        subject.devices = devices
+        readings, alarming = devices.join(subject, event.data, self._card, self.clock_ms)
+        self.counts.readings += readings
         if alarming or subject.alerts:
             self._sense(subject)
         else:
@@ -826,54 +881,109 @@ class Shard:
 
     def _sense(self, subject: Subject) -> None:
         """Look at the subject's devices only."""
-        card, day = self._card, self.day
-        outcome = lifecycle.advance(
-            subject.alerts, rules.devices(subject, card, day, self.clock_ms),
-            _acts(subject, card) if subject.acted else (), subject.key, card, day, self.clock_ms,
-            "devices")
+        card = self._card
+        acts = _acts(subject, card) if subject.acted else ()
+        transitions = devices.sense(subject, card, self.day, self.clock_ms, acts)
+        for transition in transitions:
+            self._effects.append(self._alert(subject, transition, None))
+        if transitions:
+            self._show_open(subject)
+        self.watch(subject)
+
+    def watch(self, subject: Subject) -> None:
+        """Stand in the wheel of hours for the next look at the devices."""
+        hour = devices.next_hour(subject, self._card, self.clock_ms)
+        if not hour:
+            return
+        self.hours.setdefault(hour, {})[subject.key] = subject
+
+    def _detect(self, event: e.Detected) -> None:
+        """Take the analysis' word about an alert: its last one, however often it is said."""
+        said, id = event.data, event.data.alert
+        subject = self.subjects.get(event.subject) or self._add(event.subject)
+        held = (subject.detected or {}).get(id)
+        if held is not None and held.at_ms >= event.at_ms:
+            return
+        subject.detected = {**(subject.detected or {}), id: event}
+        card = self._card
+        acts = _acts(subject, card) if subject.acted else ()
+        outcome = lifecycle.advance(subject.alerts, rules.detected(subject, card), acts,
+                                    subject.key, card, self.day, self.clock_ms, "detected")
         subject.alerts = outcome.held
         for transition in outcome.transitions:
             self._effects.append(self._alert(subject, transition, None))
         if outcome.transitions:
             self._show_open(subject)
-        self.watch(subject)
+        if not said.open:
+            # Episodes never come back under their old id: nothing more will be said of it.
+            subject.detected = {k: v for k, v in subject.detected.items()
+                                if v.data.open or v.at_ms == event.at_ms}
 
-    def watch(self, subject: Subject) -> None:
-        """Stand in the wheel of hours for the first silence, or hourly while a device alarms."""
-        card = self._card
-        rule = card.policy.rules.iot
-        if not subject.devices or not rule.enabled:
-            return
-        if any(a.rule.startswith("iot-") for a in (subject.alerts or {}).values()):
-            hour = self.clock_ms // HOUR_MS + 1
-        else:
-            due = [iot.due_ms(s, card.devices.get((s.class_, s.metric)), rule.silent_intervals)
-                   for s in subject.devices.values()]
-            first = min((d for d in due if d), default=0)
-            if not first:
-                return
-            hour = max(first // HOUR_MS + 1, self.clock_ms // HOUR_MS + 1)
-        bucket = self.hours.setdefault(hour, [])
-        if subject not in bucket:
-            bucket.append(subject)
+    def _rule(self, event: e.Broadcast) -> None:
+        """Take in what every shard is told."""
+        match event:
+            case e.PolicyChanged():
+                self._change_policy(event)
+            case e.WeightsChanged(weights=learned):
+                self._learn(learned)
+            case e.NormsChanged(document=document):
+                self.norms = norms.decode(document)
+            case _:
+                pass
 
     def _change_policy(self, event: e.PolicyChanged) -> None:
-        card = Card(decode(event.document), self.day)
-        if self.timeline is None:
-            card.since_day = 0
-            self.bring(Timeline(card))
-            self.day = (self.clock_ms + card.offset_ms) // DAY_MS
+        policy = decode(event.document)
+        known = self.timeline
+        if known is not None and known.last.hash == event.hash:
             return
-        known = self.timeline.last
-        assert card.item_ids[: len(known.item_ids)] == known.item_ids, "items may only be added"
-        if card.hash == known.hash:
+        self._effects.append(PolicyTaken(event.document, self.clock_ms))
+        if known is None:
+            self.bring(Timeline(Card(policy, 0)))
+            self.day = (self.clock_ms + self._card.offset_ms) // DAY_MS
             return
-        self.timeline.add(card)
-        self._card = card
-        for subject in sorted(self.subjects.values(), key=lambda s: s.key):
+        before = known.last
+        known.renew(policy, self.day)
+        self.bring(known)
+        assert self._card.item_ids[: len(before.item_ids)] == before.item_ids, (
+            "items may only be added")
+        if policy.learning != before.policy.learning:
+            self.panels, self.others = {}, 0
+            for subject in self.subjects.values():
+                self.enlist(subject)
+        for subject in self._in_order():
             if subject.facts or subject.signals:
-                subject.fall = (1 << 20, 1 << 40, 0)
-                self._assess(subject, self.day)
+                self._reckon_anew(subject, self.day)
+
+    def _learn(self, learned: Weights) -> None:
+        """Put learned weights in force from their day on, also when they come late."""
+        assert self.timeline is not None
+        if any(card.learned == learned for card in self.timeline.cards):
+            return
+        before = self._card
+        self.timeline.learn(learned)
+        self.bring(self.timeline)
+        steeper = self._card.steeper_than(before)
+        for subject in self._in_order():
+            if not (subject.facts or subject.signals):
+                continue
+            if not subject.spotless or subject.marked or subject.alerts or subject.detected or (
+                    not self.timeline.clean_is_a):
+                self._reckon_anew(subject, learned.since_day)
+                continue
+            # Every grade stays the one of a clean start; only signals weigh otherwise now.
+            at, lost, now = subject.fall
+            subject.fall = at, int(lost * steeper) + 1, int(now * steeper) + 1
+            subject.low = int(subject.low * steeper) + 1
+            if rules.may_be_low(subject, self._card):
+                self._reckon_anew(subject, None)
+
+    def _in_order(self) -> list[Subject]:
+        return sorted(self.subjects.values(), key=lambda s: s.key)
+
+    def _reckon_anew(self, subject: Subject, start: int | None) -> None:
+        """Assess a subject whose points have other values now: its bounds say nothing any more."""
+        subject.fall, subject.low = (1 << 20, 1 << 40, 0), 1 << 40
+        self._assess(subject, start)
 
 
 def _acts(subject: Subject, card: Card) -> list[Fact]:

@@ -138,7 +138,10 @@ class RedisState:
         """Of all subjects and policies; of one moment only while nobody writes. About 20 µs each.
         """
         timeline = self.timeline()
-        return digest.combine(self._all(), timeline.cards if timeline is not None else ())
+        norms = max(((int(p[b"clock_ms"]), p.get(b"norms", b"0")) for p in self._parts()),
+                    default=(0, b"0"))[1]
+        return digest.combine(self._all(), timeline.cards if timeline is not None else (),
+                              norms.decode())
 
     def _all(self) -> Iterator[Subject]:
         for n in range(self.partitions()):

@@ -126,7 +126,7 @@ class _Description:
     def item(self, code: int, held: InForce | None) -> Row:
         card = self.card
         scores = score(of_item(self.view.public, code), of_item(self.view.internal, code),
-                       self.day, card, self.subject.group)
+                       self.day, card, self.subject.group, code)
         return {
             "department": card.department_of[code],
             "risk_score": scores.risk / 1000,
@@ -147,7 +147,8 @@ class _Description:
                 "credit_score": scores.credit / 1000,
                 "assigned": self.assigned(WHOLE_SUBJECT),
                 "period": self.period(WHOLE_SUBJECT),
-                "contributions": self.contributions(scores.contributions)}
+                "contributions": self.contributions(
+                    c for c in scores.contributions if c.public)}
 
     def contributions(self, of: Iterable[Contribution]) -> list[Row]:
         return [{"indicator": c.indicator, "points": c.milli / 1000,

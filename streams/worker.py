@@ -285,7 +285,7 @@ def serve(settings: Settings, metrics_port: int, metrics_host: str) -> None:
     async def fold(stream: faust.StreamT[bytes]) -> None:
         await worker.fold(stream)
 
-    @made.task
+    @made.task  # type: ignore[untyped-decorator]
     async def watch() -> None:
         await worker.watch()
 

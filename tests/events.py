@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 from unittest import mock
@@ -21,10 +22,11 @@ from alerts.rules import alert_id
 from config import load
 from models import events as e
 from models import records as r
-from models import uscc
+from models import scorecard, uscc
 from models.gap import review_id
 from models.policy import Policy, digest, encode
 from models.scorecard import Card
+from models.weights import NOTHING_LEARNED, Weights
 from streams import codec, pipeline
 from streams.intake import Intake
 from streams.pipeline import Entry, Shard
@@ -184,15 +186,20 @@ def card(variant: str = "plain") -> Card:
 
 
 @lru_cache(64)
-def _remembered(document: str, since_day: int, weights: str) -> Card:
-    return Card(msgspec.json.decode(document, type=Policy), since_day, weights)
+def _remembered(document: str, since_day: int, learned: bytes) -> Card:
+    return Card(msgspec.json.decode(document, type=Policy), since_day,
+                msgspec.json.decode(learned, type=Weights))
 
 
-def quick_cards() -> Any:
+def _card(policy: Policy, since_day: int, learned: Weights = NOTHING_LEARNED) -> Card:
+    return _remembered(encode(policy), since_day, msgspec.json.encode(learned))
+
+
+@contextmanager
+def quick_cards() -> Iterator[None]:
     """Within it shards share cards of equal policies: making one takes 30 ms."""
-    return mock.patch.object(
-        pipeline, "Card",
-        lambda p, since_day, weights="w000000": _remembered(encode(p), since_day, weights))
+    with mock.patch.object(pipeline, "Card", _card), mock.patch.object(scorecard, "Card", _card):
+        yield
 
 
 def shard(variant: str = "plain") -> Shard:

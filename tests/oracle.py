@@ -291,7 +291,7 @@ def _fresh(shard: Shard, subject: Subject) -> tuple[Subject, Facts, Facts]:
     fresh.profile = subject.profile
     fresh.group = GROUP_OF_KIND[profile.kind] if profile else 0
     fresh.devices = subject.devices
-    fresh.fall = ANY_FALL
+    fresh.fall, fresh.low = ANY_FALL, 1 << 40
     facts = _resolve(subject.facts, card.offset_ms)
     signals = _resolve(subject.signals, card.offset_ms)
     gone = [f.day for f in facts.by_type.get(CANCELLED, ()) if not f.revoked]

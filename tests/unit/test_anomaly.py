@@ -338,8 +338,27 @@ def test_binomial_tail() -> None:
     assert math.isclose(_binomial_tail(10, 0.5, 3), (1 + 10 + 45 + 120) / 1024)
 
 
-def test_due_is_a_function_of_the_state() -> None:
+def test_due_is_a_function_of_the_state_and_the_clock() -> None:
     t, v = clean(22, 2)
-    due = anomaly.due_ms(seen(t, v), RULE)
-    assert due >= int(t[-1]) and due % (RULE.every_h * HOUR) == 0
-    assert anomaly.due_ms(WindowState(), RULE) == 0
+    state, every = seen(t, v), RULE.every_h
+    end = (state.first + state.lo.size) * HOUR
+    for phase in range(every):
+        for late in range(40):
+            due = anomaly.due_ms(state, RULE, end + late * HOUR, phase, found=False)
+            if late > 24:
+                assert due == 0, "nothing came for a day"
+            elif late < 24 - every:
+                assert 0 < due - (end + late * HOUR) <= every * HOUR
+            assert not due or (due // HOUR - phase) % every == 0
+            assert anomaly.due_ms(state, RULE, end + late * HOUR, phase, found=True)
+    assert anomaly.due_ms(WindowState(), RULE, end, 0, found=True) == 0
+    off = msgspec.structs.replace(RULE, enabled=False)
+    assert anomaly.due_ms(state, off, end, 0, found=True) == 0
+
+
+def test_a_series_that_went_quiet_is_not_judged() -> None:
+    t, v = clean(11, 36)
+    state = seen(t, v, ["maintenance" if one else "" for one in last(t, 4)])
+    end = (state.first + state.lo.size) * HOUR
+    found = [judge(state, COLD, norm(), RULE, CALENDAR, end + h * HOUR) for h in (0, 24, 25)]
+    assert [len(one) for one in found] == [1, 1, 0]

@@ -11,6 +11,7 @@ import pytest
 
 from models.policy import INDICATORS
 from models.scorecard import AGE_MAX_D, Card, Timeline, decay
+from models.weights import Weights
 
 CARD = ev.card("unit")
 
@@ -75,16 +76,41 @@ def test_remembered_days_are_those_of_the_calendar() -> None:
 
 
 def test_timeline_cuts_a_span_at_each_card() -> None:
-    first, second = Card(ev.policy("unit"), 0), Card(ev.policy(), 100)
-    third = Card(ev.policy(), 200)
-    timeline = Timeline(first)
-    timeline.add(second)
-    timeline.add(third)
+    timeline = Timeline(first := Card(ev.policy("unit"), 0))
+    timeline.renew(ev.policy(), 100)
+    timeline.renew(ev.policy("unit"), 200)
+    _, second, third = timeline.cards
+    assert (second.policy, third.policy) == (ev.policy(), ev.policy("unit"))
     assert timeline.spans(50, 250) == [(first, 50, 99), (second, 100, 199), (third, 200, 250)]
     assert timeline.spans(100, 100) == [(second, 100, 100)]
     assert timeline.spans(0, 99) == [(first, 0, 99)]
     # A card of the same day takes the place of the one before; the first one rules what was before.
-    fourth = Card(ev.policy("unit"), 200)
-    timeline.add(fourth)
-    assert timeline.cards == [first, second, fourth] and timeline.last is fourth
+    timeline.renew(ev.policy("nervous"), 200)
+    assert timeline.cards[:2] == [first, second] and len(timeline.cards) == 3
+    assert timeline.last.policy == ev.policy("nervous")
     assert timeline.spans(-5, 10) == [(first, -5, 10)]
+
+
+def test_weights_and_policies_join_whichever_comes_first() -> None:
+    """Distances from the expert hold beside any policy, inside its bounds."""
+    moved = Weights("w000001", 150, {"complaint": (-0.1, 0.05, 9.0)}, ({"": 0.5}, {}, {}))
+    n = INDICATORS.index("complaint")
+    one, other = Timeline(Card(ev.policy("unit"), 0)), Timeline(Card(ev.policy("unit"), 0))
+    one.renew(ev.policy(), 100)
+    one.learn(moved)
+    one.renew(ev.policy("unit"), 200)
+    other.renew(ev.policy(), 100)
+    other.renew(ev.policy("unit"), 200)
+    other.learn(moved)
+    for timeline in (one, other):
+        assert [(c.since_day, c.policy.version, c.weights) for c in timeline.cards] == [
+            (0, "2026-11", "w000000"), (100, "2026-11", "w000000"), (150, "2026-11", "w000001"),
+            (200, "2026-11", "w000001")]
+    card = one.last
+    low, high = card.indicators[n].bounds
+    expert = ev.card("unit").weight(n, 0)
+    assert card.weight(n, 0) == expert - 0.1 and card.weight(n, 2) == high == 0.0
+    assert card.experience(0, 0) == card.experience(0, 1) == round(1000 * card.factor * 0.5)
+    assert card.experience(1, 1) == 0 and card.base == ev.card("unit").base
+    assert card.steeper_than(ev.card("unit")) == card.points[0][n][0][0] / (
+        ev.card("unit").points[0][n][0][0])

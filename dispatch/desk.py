@@ -1,0 +1,317 @@
+"""The desk: transitions and the passing of time in, letters in the outbox out.
+
+Everything it decides it decides by `alerts.*`; here are the state and the order. One batch is one
+transaction of the ledger, so a letter exists if and only if it is written down that it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from alerts import escalation
+from alerts.escalation import Course
+from alerts.letter import PLAIN, Entry, Words, entry, letter
+from alerts.notice import OPEN, OVER, REVIEW_RULE, Notice
+from alerts.notify import (
+    HELD,
+    Around,
+    Decision,
+    Reason,
+    Silence,
+    Told,
+    after,
+    decide,
+    digest_ms,
+    storm,
+)
+from alerts.routing import Directory, Route, route
+from alerts.told import Catalogue
+from alerts.worktime import WorkTime
+from dispatch.ledger import Held, Ledger, Pair
+from dispatch.outbox import Outbox
+from models.notify_policy import Notify, Receiver
+
+BATCH_MAX = 500
+"""Timers that are looked at in one transaction."""
+STORM_NOTE = Words("短时间内预警较多，已改为汇总发送。",
+                   "Many alerts at once: they are sent as a digest.")
+UNDELIVERED_NOTE = Words("以下预警未能送达{who}，请另行通知。",
+                         "These could not be delivered to {who}; please see to it.")
+
+
+class Case(NamedTuple):
+    """One receiver and one alert, ready to be decided on."""
+
+    pair: Pair
+    held: Held
+    route: Route | None
+
+
+class Desk:
+    """Owns the alerts and pairs of a ledger.
+
+    Parameters
+    ----------
+    endpoints
+        Receiver -> its endpoints. Who has none cannot be reached; routing goes round them.
+    deadline_h
+        After how many hours a letter that could not be delivered is given up and reported.
+    """
+
+    def __init__(self, ledger: Ledger, policy: Notify, time: WorkTime,
+                 endpoints: Mapping[str, Sequence[str]], items: Catalogue, *, base_url: str,
+                 deadline_h: float, retry_max_s: float = 900.0) -> None:
+        self.ledger = ledger
+        self.outbox = Outbox(ledger)
+        self.policy = policy
+        self.time = time
+        self.endpoints = {r: tuple(e) for r, e in endpoints.items() if e}
+        self.directory = Directory(policy, self.endpoints)
+        self.items = items
+        self.base_url = base_url
+        self.fresh: set[str] = set()
+        """Endpoints for which something was enqueued: for `Sender.wake`, which empties it."""
+        self.retry_max_s = retry_max_s
+        self._deadline_ms = round(deadline_h * 3_600_000)
+
+    def apply(self, notices: Iterable[Notice], now_ms: int, *, upto: int | None = None,
+              source: str = "") -> int:
+        """Take transitions in, in the order of the log; how many letters came of it.
+
+        A transition that was taken before changes nothing. `upto` is the next position of the log
+        `source`, remembered in the same transaction.
+        """
+        with self.ledger.transaction():
+            touched: dict[str, Held] = {}
+            for notice in notices:
+                held = touched.get(notice.id) or self.ledger.held(notice.id)
+                if held is not None and held.notice.seq >= notice.seq:
+                    continue
+                course = self._course(held.course if held else None, notice, now_ms)
+                touched[notice.id] = self._put(notice, course)
+            if upto is not None:
+                self.ledger.set_mark(source, upto)
+            return self._settle(touched, now_ms)
+
+    def adopt(self, notices: Iterable[Notice], now_ms: int, *, upto: int, source: str = "") -> None:
+        """Begin with alerts of which people know already: they count as told, their clocks start.
+
+        For the first start over a log with a history, which must not be told all at once.
+        """
+        with self.ledger.transaction():
+            for notice in notices:
+                now = msgspec.structs.replace(notice, updated_ms=now_ms)
+                course = self._course(None, now, now_ms)
+                held = self._put(now, course)
+                for each in self._routes(held):
+                    told = after(now, Told(), course, each, now_ms, Reason.FIRST)
+                    case = Case(self._pair(each.receiver, now), held, each)
+                    self._save(case, told, self._decide(case, (), (), now_ms, told), "")
+            self.ledger.set_mark(source, upto)
+
+    def tick(self, now_ms: int) -> int:
+        """Let time pass: steps that are due, what was held back, what could not be delivered.
+
+        Returns
+        -------
+        When to come again; 0 = nothing is waiting.
+        """
+        while self._tick_once(now_ms):
+            pass
+        return self.ledger.next_ms()
+
+    def silence(self, silence: Silence, now_ms: int) -> None:
+        """Begin, change or (with an end in the past) lift a silence."""
+        self.ledger.put_silence(silence)
+        self.tick(now_ms)
+
+    # --------------------------------------------------------------------------------------- steps
+
+    def _tick_once(self, now_ms: int) -> bool:
+        with self.ledger.transaction():
+            alerts = self.ledger.due_alerts(now_ms, BATCH_MAX)
+            pairs = self.ledger.due_pairs(now_ms, BATCH_MAX)
+            lost = self._tell_undelivered(now_ms)
+            touched: dict[str, Held] = {}
+            for id in alerts:
+                held = self.ledger.held(id)
+                assert held is not None and held.course is not None
+                touched[id] = self._put(held.notice, escalation.advance(
+                    held.course, now_ms, self.policy.escalate, self.time))
+            for pair in pairs:
+                if pair.alert not in touched:
+                    found = self.ledger.held(pair.alert)
+                    assert found is not None, f"pair without alert {pair.alert}"
+                    touched[pair.alert] = found
+            digests = {p.receiver for p in pairs if p.reason == Reason.STORM}
+            self._settle(touched, now_ms, digests)
+            return bool(lost or alerts or pairs)
+
+    def _course(self, course: Course | None, notice: Notice, now_ms: int) -> Course | None:
+        if notice.rule == REVIEW_RULE:
+            due_end = int(notice.facts["due_end_ms"])
+            unanswered = len(notice.facts.get("departments", "").split())
+            made: Course | None = escalation.review(course, notice.state in OPEN, unanswered,
+                                                    due_end, notice.updated_ms)
+        else:
+            made = escalation.step(course, notice, self.policy.escalate)
+        return made and escalation.advance(made, now_ms, self.policy.escalate, self.time)
+
+    def _put(self, notice: Notice, course: Course | None) -> Held:
+        due = escalation.next_ms(course, self.policy.escalate, self.time) if course else 0
+        # A moment at or before the epoch is due all the same.
+        self.ledger.put_alert(notice, course, max(due, 1) if due else 0)
+        return Held(notice, course)
+
+    def _routes(self, held: Held) -> list[Route]:
+        course = held.course
+        plan = self.policy.escalate.plan(course.plan) if course else ()
+        stage = course.stage if course else 0
+        return route(held.notice, self.directory, plan, stage)
+
+    def _pair(self, receiver: str, notice: Notice) -> Pair:
+        return Pair(receiver, notice.id, notice.group, 0, False, Reason.NOTHING, "", "", "", Told())
+
+    def _settle(self, touched: Mapping[str, Held], now_ms: int,
+                digests: Iterable[str] = ()) -> int:
+        """Decide again on everything that the touched alerts bear on."""
+        known = dict(touched)
+        groups: dict[tuple[str, str], dict[str, Case]] = {}
+        for held in touched.values():
+            routes = {r.receiver: r for r in self._routes(held)}
+            pairs = {p.receiver: p for p in self.ledger.pairs_of(held.notice.id)}
+            for receiver in dict.fromkeys((*routes, *pairs)):
+                pair = pairs.get(receiver) or self._pair(receiver, held.notice)
+                case = Case(pair, held, routes.get(receiver))
+                groups.setdefault((receiver, held.notice.group), {})[held.notice.id] = case
+        silences = self.ledger.silences(now_ms)
+        sent = 0
+        collected: dict[str, list[tuple[Case, Decision]]] = {r: [] for r in digests}
+        for (receiver, group), cases in groups.items():
+            for pair in self.ledger.live(receiver, group):
+                if pair.alert in cases:
+                    continue
+                found = known.get(pair.alert) or self.ledger.held(pair.alert)
+                assert found is not None, f"pair without alert {pair.alert}"
+                known[pair.alert] = found
+                routes = {r.receiver: r for r in self._routes(found)}
+                cases[pair.alert] = Case(pair, found, routes.get(receiver))
+            sent += self._group(receiver, list(cases.values()), silences, now_ms,
+                                collected.get(receiver))
+        for receiver, waiting in collected.items():
+            if waiting:
+                sent += self._send(receiver, waiting, now_ms, digest=True, note=STORM_NOTE)
+        return sent
+
+    def _group(self, receiver: str, cases: list[Case], silences: Sequence[Silence], now_ms: int,
+               digest: list[tuple[Case, Decision]] | None) -> int:
+        """All that one receiver is to know of one subject or cell."""
+        mates = [c.held.notice for c in cases if c.held.notice.state in OPEN and
+                 ((c.route is not None and c.route.direct) or c.pair.told.state in OPEN)]
+        decided = [(c, self._decide(c, mates, silences, now_ms)) for c in cases]
+        going = [(c, d) for c, d in decided if d.send]
+        if going:
+            going += [(c, d) for c, d in decided if d.reason is Reason.GATHERING]
+        alerts = {c.held.notice.id for c, _ in going}
+        person = self.directory.by_id[receiver]
+        if going and person.mode == "people":
+            if digest is not None and any(c.pair.reason == Reason.STORM for c, _ in going):
+                digest += going
+                going = []
+            elif self._storms(receiver, going, now_ms):
+                level = _heaviest(going)
+                again = digest_ms(now_ms, level, self.policy.storm)
+                for c, d in going:
+                    # What waits for a digest already keeps its place in that one.
+                    at = (c.pair.again_ms or again) if c.pair.reason == Reason.STORM else again
+                    held = Decision(False, Reason.STORM, at, d.wants)
+                    self._save(c, c.pair.told, held, c.pair.key)
+                going = []
+        for c, d in decided:
+            if c.held.notice.id not in alerts:
+                self._save(c, c.pair.told, d, c.pair.key)
+        if person.mode == "system":
+            return sum(self._send(receiver, [each], now_ms) for each in going)
+        return self._send(receiver, going, now_ms) if going else 0
+
+    def _decide(self, case: Case, mates: Sequence[Notice], silences: Sequence[Silence],
+                now_ms: int, told: Told | None = None) -> Decision:
+        system = self.directory.by_id[case.pair.receiver].mode == "system"
+        return decide(case.held.notice, told or case.pair.told, case.held.course, case.route,
+                      now_ms, Around(mates, silences), self.policy, self.time, system=system)
+
+    def _storms(self, receiver: str, going: Sequence[tuple[Case, Decision]], now_ms: int) -> bool:
+        since = now_ms - 1000 * self.policy.storm.window_s
+        sent, red = self.ledger.sent_since(receiver, since)
+        return storm(sent, red, _heaviest(going), self.policy.storm)
+
+    def _send(self, receiver: str, going: Sequence[tuple[Case, Decision]], now_ms: int, *,
+              digest: bool = False, note: Words = PLAIN) -> int:
+        """Write one letter, and that it was written."""
+        person = self.directory.by_id[receiver]
+        entries = [entry(c.held.notice, d.wants, self.items, self.base_url, self.time.offset_ms)
+                   for c, d in going]
+        # A reminder is another letter than the one before about the same transition.
+        salt = [f"{c.held.notice.id} {c.pair.told.at_ms}" for c, _ in going if c.pair.told.at_ms]
+        made = letter(person, entries, now_ms, self.base_url, salt=sorted(salt), digest=digest,
+                      note=note, entries_max=self.policy.gather.alerts_max)
+        new = self.outbox.put(made, self.endpoints.get(receiver, ()), now_ms,
+                              now_ms + self._deadline_ms)
+        assert new, f"letter {made.key} was written before"
+        self.fresh.update(self.endpoints.get(receiver, ()))
+        self.outbox.note_lines(made.key, [(e.alert, e.seq, e.reason) for e in entries])
+        for c, d in going:
+            told = after(c.held.notice, c.pair.told, c.held.course, c.route, now_ms, d.wants)
+            self._save(c, told, self._decide(c, (), (), now_ms, told), made.key)
+        return 1
+
+    def _save(self, case: Case, told: Told, decision: Decision, key: str) -> None:
+        """Write a pair down. It is done with when its alert is over and there is nothing to say."""
+        notice = case.held.notice
+        done = notice.state in OVER and decision.reason not in HELD
+        pair = Pair(case.pair.receiver, notice.id, notice.group, decision.again_ms, done,
+                    decision.reason, decision.wants, decision.by, key, told)
+        if pair != case.pair or not case.pair.key:
+            self.ledger.put_pair(pair)
+
+    # ------------------------------------------------------------------------------------- failure
+
+    def _tell_undelivered(self, now_ms: int) -> bool:
+        """What was given up is told to the centre, one letter an endpoint."""
+        lost = self.outbox.undelivered(BATCH_MAX)
+        by_endpoint: dict[str, list[Entry]] = {}
+        for _, endpoint, given_up in lost:
+            by_endpoint.setdefault(endpoint, []).extend(
+                msgspec.structs.replace(e, reason=Reason.UNDELIVERED) for e in given_up.entries)
+        receivers = {endpoint: given_up.receiver for _, endpoint, given_up in lost}
+        nobody = set()
+        for endpoint, entries in by_endpoint.items():
+            centres = self._centres(receivers[endpoint])
+            if not centres:
+                nobody.add(endpoint)
+            for centre in centres:
+                who = self.directory.by_id.get(receivers[endpoint])
+                name = who.name if who else receivers[endpoint]
+                note = Words(UNDELIVERED_NOTE.zh.format(who=name),
+                             UNDELIVERED_NOTE.en.format(who=name))
+                made = letter(centre, list({e.alert: e for e in entries}.values()), now_ms,
+                              self.base_url, salt=[endpoint, *(str(r) for r, _, _ in lost)],
+                              digest=True, note=note,
+                              entries_max=self.policy.gather.alerts_max)
+                self.outbox.put(made, self.endpoints.get(centre.id, ()), now_ms,
+                                now_ms + self._deadline_ms)
+                self.outbox.note_lines(made.key, [(e.alert, e.seq, e.reason) for e in entries])
+                self.fresh.update(self.endpoints.get(centre.id, ()))
+        self.outbox.report((row, endpoint not in nobody) for row, endpoint, _ in lost)
+        return bool(lost)
+
+    def _centres(self, failed: str) -> list[Receiver]:
+        return [r for r in self.directory.of("centre")
+                if r.id != failed and r.mode == "people" and r.id in self.endpoints]
+
+
+def _heaviest(going: Sequence[tuple[Case, Decision]]) -> str:
+    return max((c.held.notice for c, _ in going), key=lambda n: n.rank).level
