@@ -106,7 +106,8 @@ def _device(a: Alert, items: Catalogue) -> Words:
     f = a.facts
     zh, en = item_words(a.item, items)
     if a.rule == "iot-fault":
-        return (f"{zh}的设备 {f['device']}：{f['zh']}。请安排检修；属设备问题，不计入对该主体的评价。",
+        return (f"{zh}的设备 {f['device']}：{f['zh']}。请安排检修；"
+                "属设备问题，不计入对该主体的评价。",
                 f"device {f['device']} of {en}: {f['en']}. Please have it repaired; this is about "
                 "the device and says nothing against the subject.")
     return (f"{zh}的设备 {f['device']}：{f['zh']}。请核实现场情况；未经核实不影响信用等级。",

@@ -91,9 +91,10 @@ class Letter(msgspec.Struct, frozen=True, array_like=True):
     digest: bool = False
 
 
-def entry(notice: Notice, reason: str, items: Catalogue, base_url: str, offset_ms: int) -> Entry:
+def entry(notice: Notice, reason: str, items: Catalogue, base_url: str, offset_ms: int,
+          now_ms: int) -> Entry:
     """An alert as a letter tells it."""
-    title, body = _words(notice, items)
+    title, body = _words(notice, items, now_ms)
     return Entry(
         notice.id, notice.rule, notice.level, notice.state, reason, notice.subject, notice.name,
         notice.item, notice.departments, title, body,
@@ -155,19 +156,18 @@ def _proof(fact: Fact, offset_ms: int) -> Words:
     return Words(text["zh"], text["en"])
 
 
-def _words(notice: Notice, items: Catalogue) -> tuple[Words, Words]:
+def _words(notice: Notice, items: Catalogue, now_ms: int) -> tuple[Words, Words]:
     if notice.rule == REVIEW_RULE:
-        return _review_words(notice)
+        return _review_words(notice, now_ms >= int(notice.facts["due_end_ms"]))
     title = message.title(notice, items)
     body = message.body(notice, notice.name, items)
     return Words(title["zh"], title["en"]), Words(body["zh"], body["en"])
 
 
-def _review_words(notice: Notice) -> tuple[Words, Words]:
+def _review_words(notice: Notice, late: bool) -> tuple[Words, Words]:
     """An open review of which some departments have not answered."""
     due, who = notice.facts["due"], notice.name or notice.subject
-    names = notice.facts.get("departments", "").split()
-    late = bool(notice.facts.get("late"))
+    names = notice.departments
     zh = f"等级差异复核{'已逾期未答复' if late else '即将到期'}（期限 {due}）"
     en = f"Review of a grade gap {'overdue' if late else 'due'} ({due})"
     return Words(zh, en), Words(

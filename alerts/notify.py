@@ -177,7 +177,7 @@ def _news(notice: Notice, told: Told, course: Course | None, route: Route | None
     episode = course.episode if course else 1
     if not told.state:
         if route.direct:
-            return Reason.FIRST, 0
+            return (Reason.REMINDER if notice.rule == REVIEW_RULE else Reason.FIRST), 0
         # Who is reached by escalation alone is not, once somebody has acknowledged.
         running = route.stage > 0 and notice.state == "firing"
         return (Reason.ESCALATION if running else Reason.NOTHING), 0
@@ -188,8 +188,7 @@ def _news(notice: Notice, told: Told, course: Course | None, route: Route | None
             return Reason.NOTHING, 0
         return Reason.REOPENED, 0
     if (notice.state == "firing" and (told.episode, told.stage) < (episode, route.stage)):
-        return (Reason.REMINDER if route.direct or notice.rule == REVIEW_RULE
-                else Reason.ESCALATION), 0
+        return (Reason.REMINDER if route.direct else Reason.ESCALATION), 0
     return _reminder(notice, told, route, now_ms, policy, time)
 
 

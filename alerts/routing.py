@@ -70,7 +70,9 @@ def route(notice: Notice, directory: Directory, plan: tuple[Step, ...] = (),
     for number, step in enumerate(plan[:stage], 1):
         for role in step.to:
             for receiver in _by_role(role, notice, directory):
-                found.add(receiver, number, f"step {number}")
+                # The departments a review asks are concerned themselves.
+                asked = notice.rule == REVIEW_RULE and role in ("department", "office")
+                found.add(receiver, number, f"step {number}", direct=asked)
     if not found.routes and notice.rule != REVIEW_RULE:
         for receiver in directory.of("centre"):
             found.add(receiver, 0, "nobody else")
@@ -91,15 +93,16 @@ class _Found:
         self.directory = directory
         self.routes: dict[str, Route] = {}
 
-    def add(self, receiver: Receiver, stage: int, why: str) -> None:
+    def add(self, receiver: Receiver, stage: int, why: str, *, direct: bool = False) -> None:
+        direct = direct or stage == 0
         for stand_in, reason in self._reached(receiver, why):
             old = self.routes.get(stand_in.id)
             if old is None:
-                self.routes[stand_in.id] = Route(stand_in.id, stage, stage == 0, (reason,))
+                self.routes[stand_in.id] = Route(stand_in.id, stage, direct, (reason,))
             else:
                 because = old.because if reason in old.because else (*old.because, reason)
                 self.routes[stand_in.id] = Route(stand_in.id, max(stage, old.stage),
-                                                 old.direct or stage == 0, because)
+                                                 old.direct or direct, because)
 
     def _reached(self, receiver: Receiver, why: str) -> list[tuple[Receiver, str]]:
         directory = self.directory

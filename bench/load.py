@@ -65,7 +65,7 @@ def run_file(name: str, store: str) -> dict[str, Any]:
 def restart(store: str) -> dict[str, Any]:
     held = SqliteStore(Path(store), write=False)
     start = time.perf_counter()
-    shard, _ = restore(held)
+    shard = restore(held)[0]
     return {"restart_s": time.perf_counter() - start, "subjects": len(shard.subjects),
             "peak_mib": peak_mib()}
 

@@ -1,8 +1,8 @@
 """The auditor: proves that everybody who should know of an alert does, or is being told.
 
 It starts from the alerts as the log's view has them, routes them anew, and believes of the ledger
-only what it can check: a letter that is delivered, or on its way within its time, or held back for a
-reason that still holds and with a moment to look again. Whatever is left fell between.
+only what it can check: a letter that is delivered, or on its way within its time, or held back for
+a reason that still holds and with a moment to look again. Whatever is left fell between.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from alerts.notice import OPEN, Notice
+from alerts import escalation
+from alerts.notice import OPEN, REVIEW_RULE, Notice, rank
 from alerts.notify import Reason
 from alerts.routing import Route, route
 from dispatch.desk import Desk
@@ -53,11 +54,11 @@ def _alert(desk: Desk, notice: Notice, now_ms: int) -> Iterator[Gap]:
     plan = desk.policy.escalate.plan(course.plan) if course else ()
     if course is None or course.stopped:
         yield Gap(notice.id, "", "firing, but its escalation does not run")
-    due = desk.ledger.one("SELECT next_ms FROM alerts WHERE id=?", (notice.id,))
-    if due and 0 < due[0] < now_ms - GRACE_MS:
+    due = escalation.next_ms(course, desk.policy.escalate, desk.time) if course else 0
+    if due and due < now_ms - GRACE_MS:
         yield Gap(notice.id, "", "an escalation step is overdue")
     routes = route(notice, desk.directory, plan, course.stage if course else 0)
-    if not routes:
+    if not routes and notice.rule != REVIEW_RULE:
         yield Gap(notice.id, "", "nobody is to be told")
     for each in routes:
         pair = pairs.get(each.receiver)
@@ -73,7 +74,8 @@ def _unsaid(desk: Desk, pair: Pair, each: Route, notice: Notice, episode: int,
     told = pair.told
     system = desk.directory.by_id[pair.receiver].mode == "system"
     current = (told.seq >= notice.seq if system else
-               told.state in OPEN and (told.episode, told.stage) >= (episode, each.stage))
+               told.state in OPEN and rank(told.level) >= notice.rank
+               and (told.episode, told.stage) >= (episode, each.stage))
     if current:
         return _letter(desk, pair, now_ms)
     overdue = pair.again_ms < now_ms - GRACE_MS

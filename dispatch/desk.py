@@ -153,9 +153,8 @@ class Desk:
     def _course(self, course: Course | None, notice: Notice, now_ms: int) -> Course | None:
         if notice.rule == REVIEW_RULE:
             due_end = int(notice.facts["due_end_ms"])
-            unanswered = len(notice.facts.get("departments", "").split())
-            made: Course | None = escalation.review(course, notice.state in OPEN, unanswered,
-                                                    due_end, notice.updated_ms)
+            made: Course | None = escalation.review(
+                course, notice.state in OPEN, len(notice.departments), due_end, notice.updated_ms)
         else:
             made = escalation.step(course, notice, self.policy.escalate)
         return made and escalation.advance(made, now_ms, self.policy.escalate, self.time)
@@ -196,6 +195,10 @@ class Desk:
                     continue
                 found = known.get(pair.alert) or self.ledger.held(pair.alert)
                 assert found is not None, f"pair without alert {pair.alert}"
+                if found.course is not None:
+                    # A step that is due counts; the next tick writes it down and tells the others.
+                    found = found._replace(course=escalation.advance(
+                        found.course, now_ms, self.policy.escalate, self.time))
                 known[pair.alert] = found
                 routes = {r.receiver: r for r in self._routes(found)}
                 cases[pair.alert] = Case(pair, found, routes.get(receiver))
@@ -252,10 +255,11 @@ class Desk:
               digest: bool = False, note: Words = PLAIN) -> int:
         """Write one letter, and that it was written."""
         person = self.directory.by_id[receiver]
-        entries = [entry(c.held.notice, d.wants, self.items, self.base_url, self.time.offset_ms)
-                   for c, d in going]
+        entries = [entry(c.held.notice, d.wants, self.items, self.base_url, self.time.offset_ms,
+                         now_ms) for c, d in going]
         # A reminder is another letter than the one before about the same transition.
-        salt = [f"{c.held.notice.id} {c.pair.told.at_ms}" for c, _ in going if c.pair.told.at_ms]
+        salt = [f"{c.held.notice.id} {c.pair.told.at_ms} {c.pair.told.reminders}"
+                for c, _ in going if c.pair.told.at_ms]
         made = letter(person, entries, now_ms, self.base_url, salt=sorted(salt), digest=digest,
                       note=note, entries_max=self.policy.gather.alerts_max)
         new = self.outbox.put(made, self.endpoints.get(receiver, ()), now_ms,

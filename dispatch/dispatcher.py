@@ -139,7 +139,8 @@ class Dispatcher:
                 "endpoints": len(self.sender.channels)}
 
     def _send(self) -> None:
-        fresh, self.desk.fresh = self.desk.fresh, set()
+        with self.ledger.lock:
+            fresh, self.desk.fresh = self.desk.fresh, set()
         if fresh:
             self.sender.wake(fresh)
 

@@ -37,9 +37,7 @@ def of_review(r: ReviewChanged, seq: int, offset_ms: int, profile: Profile = UNK
     answered = {a["department"] for a in r.answers}
     waiting = [d for d in r.departments if d not in answered]
     due_end = (r.due_day + 1) * DAY_MS - offset_ms
-    late = r.open and r.updated_ms >= due_end
-    facts = {"due": to_date(r.due_day).isoformat(), "due_end_ms": str(due_end),
-             "departments": " ".join(waiting), "late": "1" if late else ""}
+    facts = {"due": to_date(r.due_day).isoformat(), "due_end_ms": str(due_end)}
     state = "firing" if r.open and waiting else "resolved"
     return Notice(
         r.id, REVIEW_RULE, "orange", state, r.subject, "", "public",

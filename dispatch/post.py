@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
+import ssl
 import time
-from collections import OrderedDict
 from collections.abc import Collection, Mapping
-from threading import Lock
 from typing import Any, NamedTuple
 
 import urllib3
@@ -15,7 +14,6 @@ from urllib3.exceptions import HTTPError
 from dispatch.guard import Refused, Resolve, Target, resolve, target
 
 ANSWER_MAX_BYTES = 16_384
-POOLS_MAX = 200
 
 
 class Answer(NamedTuple):
@@ -43,16 +41,15 @@ class Unreachable(Exception):
 
 
 class Poster:
-    """Keeps connections open, by checked address. Used by all threads."""
+    """One connection a message: on a connection kept open an answer that comes twice, or late,
+    would be taken for that to the next message. Used by all threads."""
 
     def __init__(self, hosts: Collection[str], timeout_s: float, *,
-                 resolver: Resolve = resolve) -> None:
+                 resolver: Resolve = resolve, context: ssl.SSLContext | None = None) -> None:
         self._hosts = frozenset(hosts)
         self._timeout_s = timeout_s
         self._resolver = resolver
-        self._pools: OrderedDict[tuple[str, str, int, str], urllib3.HTTPConnectionPool] = (
-            OrderedDict())
-        self._lock = Lock()
+        self._context = context or ssl.create_default_context()
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str], *,
              private: bool = False) -> Answer:
@@ -67,49 +64,33 @@ class Poster:
             raise Unreachable(f"cannot resolve: {error}") from None
         until = time.monotonic() + 2 * self._timeout_s
         try:
-            response = self._pool(where).urlopen(
-                "POST", where.path, body=body, redirect=False, retries=False, preload_content=False,
-                timeout=urllib3.Timeout(connect=self._timeout_s, read=self._timeout_s),
-                headers={**headers, "Host": _host(where), "User-Agent": "xinfeng"})
-            read = b""
-            while len(read) < ANSWER_MAX_BYTES:
-                part = response.read1(ANSWER_MAX_BYTES - len(read))
-                if not part:
-                    break
-                read += part
-                if time.monotonic() > until:
-                    response.close()
-                    raise Unreachable("answer too slow")
-            if len(read) >= ANSWER_MAX_BYTES:
+            with self._pool(where) as pool:
+                response = pool.urlopen(
+                    "POST", where.path, body=body, redirect=False, retries=False,
+                    preload_content=False, headers={
+                        **headers, "Host": _host(where), "User-Agent": "xinfeng",
+                        "Connection": "close"},
+                    timeout=urllib3.Timeout(connect=self._timeout_s, read=self._timeout_s))
+                read = b""
+                while len(read) < ANSWER_MAX_BYTES:
+                    part = response.read1(ANSWER_MAX_BYTES - len(read))
+                    if not part:
+                        break
+                    read += part
+                    if time.monotonic() > until:
+                        raise Unreachable("answer too slow")
                 response.close()
-            response.release_conn()
         except (HTTPError, OSError) as error:
             raise Unreachable(f"{type(error).__name__}: {error}"[:300]) from None
         return Answer(response.status, {k.lower(): v for k, v in response.headers.items()}, read)
 
-    def close(self) -> None:
-        with self._lock:
-            for pool in self._pools.values():
-                pool.close()
-            self._pools.clear()
-
     def _pool(self, where: Target) -> urllib3.HTTPConnectionPool:
-        """Connections to an address; the certificate must be that of the name."""
-        key = (where.scheme, where.address, where.port, where.host)
-        with self._lock:
-            pool = self._pools.get(key)
-            if pool is None:
-                if where.scheme == "https":
-                    pool = urllib3.HTTPSConnectionPool(
-                        where.address, where.port, maxsize=4, assert_hostname=where.host,
-                        server_hostname=where.host, cert_reqs="CERT_REQUIRED")
-                else:
-                    pool = urllib3.HTTPConnectionPool(where.address, where.port, maxsize=4)
-                self._pools[key] = pool
-                while len(self._pools) > POOLS_MAX:
-                    self._pools.popitem(last=False)[1].close()
-            self._pools.move_to_end(key)
-        return pool
+        """A connection to an address; the certificate must be that of the name."""
+        if where.scheme == "https":
+            return urllib3.HTTPSConnectionPool(
+                where.address, where.port, ssl_context=self._context, assert_hostname=where.host,
+                server_hostname=where.host)
+        return urllib3.HTTPConnectionPool(where.address, where.port)
 
 
 def _host(where: Target) -> str:

@@ -9,12 +9,12 @@ and a broken sensor is a fault, not tampering. What is found is for people to lo
     models.anomaly_course    each hour against what is usual for the series and its class
     models.anomaly_class     the class's norm; thresholds as rates of false alarms
     models.anomaly_tamper    replay, hugging, dullness; stuck, spikes, nulls
+    models.anomaly_words     what is said to people
 """
 
 from __future__ import annotations
 
-import datetime as dt
-from typing import Annotated, Final, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -41,6 +41,7 @@ from models.anomaly_windows import (
     load,
     observe,
 )
+from models.anomaly_words import RANK, words
 from models.calendar import WorkingDays
 from models.iot import HOLD_MS, DeviceSpec
 from models.iot_batch import HOUR_MS
@@ -148,7 +149,7 @@ def judge(
                and (kind == "fault"
                     or not any(silences(f, v.since_ms, v.until_ms) for f in faults))]
         if own:
-            out.append(min(own, key=lambda v: (v.until_ms > 0, _RANK[v.code], v.since_ms)))
+            out.append(min(own, key=lambda v: (v.until_ms > 0, RANK[v.code], v.since_ms)))
     return tuple(out)
 
 
@@ -196,9 +197,12 @@ def _statistics(c: Course, spec: DeviceSpec, norm: Norm | None, rule: Rule) -> l
     for at, s in enumerate(STATISTICS):
         wanted = rule.tamper_false_alarms if s.kind == "tamper" else rule.false_alarms
         bound = threshold(norm, at, wanted)
-        over = np.append(0, np.cumsum(s.sign * c.z[s.aggregate] >= bound))
-        if not (over[s.n :] - over[: -s.n] >= s.k).any():
-            continue  # most leave here: never k of n hours
+        over = s.sign * c.z[s.aggregate] >= bound
+        if np.count_nonzero(over) < s.k:
+            continue  # most leave here
+        so_far = np.append(0, np.cumsum(over))
+        if not (so_far[s.n :] - so_far[: -s.n] >= s.k).any():
+            continue  # never k of n hours
         x = statistic(c, s)
         found = episode(x, bound, rule.clear * bound)
         if found is not None:
@@ -244,60 +248,10 @@ def _of_statistic(
     )  # fmt: skip
 
 
-
-
-# -------------------------------------------------------------------------------------------- words
-
-_CHINA: Final = dt.timezone(dt.timedelta(hours=8))
-_WORDS: Final = {
-    "high": ("整体偏高", "higher than usual throughout"),
-    "low": ("整体偏低", "lower than usual throughout"),
-    "peaks": ("反复出现异常高值", "unusual peaks again and again"),
-    "dips": ("反复出现异常低值", "unusual dips again and again"),
-    "unsteady": ("波动异常加大", "far more unsteady than usual"),
-    "quiet": ("波动异常减小，疑似人为平滑", "far quieter than usual, as if smoothed"),
-    "shift-up": ("水平持续上移", "level has moved up"),
-    "shift-down": ("水平持续下移", "level has moved down"),
-    "burst": ("出现异常高值", "an hour far higher than usual"),
-    "slump": ("出现异常低值", "an hour far lower than usual"),
-    "replay": ("与以往时段逐小时完全相同，疑似重放历史数据", "an earlier stretch over again"),
-    "hugging": ("长期在限值边缘截断，疑似人为压低", "breaks off at the limit"),
-    "dull": ("波动远小于同类设备，疑似模拟数据", "far more regular than its class"),
-    "stuck": ("卡在异常值，疑似设备故障", "stuck at a value such a place does not show"),
-    "spikes": ("出现不可能的尖峰，疑似设备故障", "spikes that such a place cannot show"),
-    "nulls": ("大量空值，疑似设备故障", "mostly nulls"),
-    "state": ("长期处于维护等非正常工况标记", "flagged as not in service for three days or more"),
-}
-_RANK: Final = {code: place for place, code in enumerate(_WORDS)}
-"""The most telling first."""
-_AGGREGATES: Final = {
-    "least": ("小时最低值", "least of an hour"),
-    "greatest": ("小时最高值", "greatest of an hour"),
-    "middle": ("小时中值", "middle of an hour"),
-    "wiggle": ("小时波动", "swing within an hour"),
-}
-
-
 def _verdict(
     kind: Literal["anomaly", "tamper", "fault"], code: str, aggregate: str, value: float,
     low: float, high: float, first: int, last: int, ongoing: bool, rate: float, spec: DeviceSpec,
 ) -> Verdict:  # fmt: skip
     since, until = first * HOUR_MS, 0 if ongoing else (last + 1) * HOUR_MS
-    when = f"{dt.datetime.fromtimestamp(since // 1000, _CHINA):%Y-%m-%d %H:%M}"
-    zh, en = _WORDS[code]
-    name_zh, name_en = f"{spec.name_zh}自 {when} 起{zh}", f"{spec.name_en}: {en} since {when}"
-    if aggregate in _AGGREGATES and code != "hugging":
-        of_zh, of_en = _AGGREGATES[aggregate]
-        span = f"{low:.3g}–{high:.3g}" if high < 1e300 else f"≥ {low:.3g}"
-        unit = f" {spec.unit}" if spec.unit else ""
-        name_zh += f"（{of_zh} {value:.4g}{unit}，预期 {span}）"
-        name_en += f" ({of_en} {value:.4g}{unit}, expected {span})"
-    elif code == "hugging":
-        name_zh += f"（{value:.0%} 的小时在 {low:.4g}–{high:.4g} {spec.unit}）".replace(" ）", "）")
-        name_en += f" ({value:.0%} of hours at {low:.4g}–{high:.4g} {spec.unit}".rstrip() + ")"
-    elif code == "replay":
-        name_zh += f"（与 {high:.0f} 小时前相同）"
-        name_en += f" (as {high:.0f} hours before)"
-    return Verdict(
-        kind, code, aggregate, value, low, high, since, until, rate, name_zh, name_en
-    )
+    zh, en = words(code, aggregate, value, low, high, since, spec)
+    return Verdict(kind, code, aggregate, value, low, high, since, until, rate, zh, en)

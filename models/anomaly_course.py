@@ -162,8 +162,6 @@ def course(
             usual = usual + np.where(free, correction[:, place % 24], 0.0)
 
     rest = value - usual
-    if holiday.any():
-        rest = np.where(holiday, _beyond_any_hour(rest, usual, level, deviation), rest)
     pooled = MAD * median(np.abs(rest))
     resolution = _resolution(value[0], value[1])
     least = np.array([resolution, resolution, resolution, math.sqrt(resolution)]) * 0.3
@@ -175,6 +173,8 @@ def course(
     weight = count / (count + 30.0)
     hourly = weight * MAD * np.where(count > 0, own, 0.0) + (1 - weight) * pooled[:, None]
     spread = np.maximum(hourly, least[:, None])[:, place % 24]
+    if holiday.any():  # only now: of a past of holidays alone the spread would be nothing
+        rest = np.where(holiday, _beyond_any_hour(rest, usual, level, deviation), rest)
     if norm is not None:  # while the own level is unknown, devices differ as devices do
         drawn = (1 - w_level[:, None]) * (np.array(norm.level)[:, None] - level)
         usual, rest = usual + drawn, np.where(holiday, rest, rest - drawn)
@@ -204,13 +204,15 @@ def statistic(c: Course, s: Statistic) -> Floats:
 
 def median(x: Floats) -> Floats:
     """Median over the last axis of the numbers that are not NaN; NaN if there are none."""
-    n = x.shape[-1] - np.count_nonzero(np.isnan(x), axis=-1)[..., None]
-    low, high = np.maximum((n - 1) // 2, 0), np.minimum(n // 2, x.shape[-1] - 1)
-    middles = np.unique((low, high))  # few: only these need stand where they would if sorted
-    ordered = np.partition(x, middles, axis=-1) if middles.size <= 8 else np.sort(x, axis=-1)
-    below = np.take_along_axis(ordered, low, -1)
-    above = np.take_along_axis(ordered, high, -1)
-    middle: Floats = ((np.where(n > 0, below, np.nan) + above) * 0.5)[..., 0]
+    n = x.shape[-1] - np.count_nonzero(np.isnan(x), axis=-1)
+    sizes = set(n.ravel().tolist()) - {0}
+    middles = sorted({(k - 1) // 2 for k in sizes} | {k // 2 for k in sizes})
+    # Only these need stand where they would if sorted; of a series without gaps they are few.
+    ordered = np.partition(x, middles, axis=-1) if len(middles) <= 8 else np.sort(x, axis=-1)
+    middle: Floats = np.full(n.shape, np.nan)
+    for k in sizes:
+        half = (ordered[..., (k - 1) // 2] + ordered[..., k // 2]) * 0.5
+        middle = np.where(n == k, half, middle) if len(sizes) > 1 or 0 in n else half
     return middle
 
 

@@ -46,6 +46,7 @@ BUNCH_OVER_CLASS = 4.0
 DULL_Z, DULL_DEVICES = 6.0, 20
 """A device this many between-device spreads under its class's wiggle is too regular for it."""
 STUCK_H, STUCK_Z = 6, 8.0
+SPIKE_ALONE_H = 3
 SANE_BETWEEN, SANE_SPREAD, SANE_OWN = 8.0, 16.0, 25.0
 """Without bounds in the catalogue no place of the class can be further from the class's median
 than 8 between-device and 16 hourly spreads; without a class, further from its own by 25."""
@@ -237,12 +238,14 @@ def stuck(c: Course, low: float, high: float) -> Sign | None:
 
 
 def spikes(c: Course, low: float, high: float) -> Sign | None:
-    """Hours with a reading such a place cannot show, the hours around them, or most of it, sane."""
-    out = (c.value[GREATEST] > high) | (c.value[LEAST] < low)
-    whole = (c.value[LEAST] > high) | (c.value[GREATEST] < low)
-    alone = np.zeros(out.size, np.bool_)
-    alone[1:-1] = ~whole[:-2] & ~whole[2:]
-    hit = np.flatnonzero(out & (~whole | alone) & (c.hour > c.hour[-1] - RECENT_H))
+    """Hours with a reading such a place cannot show, and none such in the hours around them.
+
+    What lasts or comes again at once is no spike: it may be so, and passes a limit then.
+    """
+    out = np.flatnonzero((c.value[GREATEST] > high) | (c.value[LEAST] < low))
+    far = np.diff(c.hour[out]) > SPIKE_ALONE_H
+    alone = np.append(True, far) & np.append(far, True)
+    hit = out[alone & (c.hour[out] > c.hour[-1] - RECENT_H)] if out.size else out
     if not hit.size:
         return None
     first = int(hit[0])

@@ -27,8 +27,8 @@ NAMES = ("adaptive forest", "adaptive tree", "logistic")
 class Challengers:
     """Each is asked, then told; deterministic, since all that is random has a seed.
 
-    `since_day` is the first day they count from. Cost: about 1 ms an example, nearly all of it the
-    forest's. Memory: ten trees of depth 12.
+    `since_day` is the first day they count from. Cost: 1 ms an example at first, up to 5 once the
+    trees have grown, nearly all of it the forest's. Memory: trees of at most 2**12 leaves.
     """
 
     def __init__(self) -> None:

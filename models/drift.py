@@ -3,8 +3,8 @@
 Two series, both 0 on average while the chances that were said are right, whatever businesses they
 were said of: findings beyond those expected, and log-loss beyond what the chances themselves let
 expect, each as a share of the expected. So a season with worse businesses is no drift, nor is a
-city that grows. A value of a series is a block of examples with `BLOCK` expected findings: its
-noise is then about 0.3 in any city.
+city that grows. A value of a series is a block of examples with `BLOCK` expected findings or more:
+its noise is then about 0.3 or less in any city.
 
 ADWIN sees a change between any two parts of its window, Page-Hinkley a slow one. What they find is
 told only if the model became worse by `least`: a large city would else tell of each per cent.
@@ -18,7 +18,8 @@ References
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+import operator
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -27,7 +28,9 @@ from river import drift
 from models.bounded import added
 
 BLOCK = 10.0
-"""Expected findings in a block."""
+"""Expected findings in a block, at least."""
+BLOCKS_A_DAY = 24
+"""More are not made: in a large city blocks are larger, and there are no more false detections."""
 NOISE = 0.35
 """Standard deviation of a block, about."""
 ALLOWED = 0.05
@@ -62,8 +65,8 @@ class Watch:
             delta=delta, clock=1, min_window_length=10, grace_period=AFTER)
         # A walk that leans by -a with noise s ever rises by t with chance exp(-2 a t / s**2).
         least = NOISE**2 * math.log(1.0 / delta) / (2.0 * ALLOWED)
-        self.page: Any = drift.PageHinkley(min_instances=2 * AFTER, delta=ALLOWED, threshold=least,
-                                      mode="both")
+        self.page: Any = drift.PageHinkley(
+            min_instances=2 * AFTER, delta=ALLOWED, threshold=least, mode="both")
         self.last: list[float] = []
         """The newest `AFTER` values, newest first."""
         self.recent = 0.0
@@ -137,17 +140,18 @@ class Drift:
         self.calm = [0.0] * len(SERIES)
         """What the recent means must come back to."""
 
-    def update(self, day: int, chances: Iterable[float], adverse: Iterable[bool],
-               weights: Iterable[float]) -> None:
-        """What was said of examples, in their order, and what came of them."""
+    def update(self, day: int, chances: Sequence[float], adverse: Sequence[bool],
+               weights: Sequence[float]) -> None:
+        """What was said of a day's examples, in their order, and what came of them."""
         block = self.block
+        size = max(BLOCK, math.fsum(map(operator.mul, chances, weights)) / BLOCKS_A_DAY)
         for p, y, w in zip(chances, adverse, weights, strict=True):
             said, unsaid = math.log(p), math.log(1.0 - p)
             block[0] += w * p
             block[1] += w * y
             block[2] -= w * (p * said + (1.0 - p) * unsaid)
             block[3] -= w * (said if y else unsaid)
-            if block[0] >= BLOCK:
+            if block[0] >= size:
                 self._close(day, (block[1] / block[0] - 1.0, block[3] / block[2] - 1.0))
                 self.block = block = [0.0] * 4
 

@@ -50,7 +50,8 @@ class Learner:
     challengers
         Whether river's other models run in shadow.
 
-    Memory: about 3 MB and a few floats an item. Cost: 30 us an example; a challenged one 1 ms.
+    Memory: about 3 MB and a few floats an item. Cost: 30 us an example; a challenged one
+    1 to 5 ms.
     """
 
     def __init__(self, policy: Policy, *, challengers: bool = False) -> None:

@@ -67,7 +67,8 @@ class Subject:
 
     __slots__ = ("acted", "alerts", "cancelled_day", "change_day", "detected", "devices", "due",
                  "fact_refs", "facts", "fall", "group", "key", "low", "marked", "parked", "path",
-                 "profile", "signal_refs", "signals", "spotless", "verdicts", "view_day", "windows")
+                 "profile", "signal_refs", "signals", "spotless", "unjudged", "verdicts",
+                 "view_day", "windows")
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -104,6 +105,9 @@ class Subject:
         """Hours of those series that are judged against their past."""
         self.verdicts: dict[tuple[int, str, str], tuple[Verdict, ...]] | None = None
         """What was found in them when they were last judged."""
+        self.unjudged: set[tuple[int, str, str]] | None = None
+        """Those of them that may show more than then; None = all. Saves looks in vain, and is not
+        kept: judged once more, the others show nothing again."""
         self.parked: dict[int, int] | None = None
         """Modifiers whose target has not arrived: identity -> day they become dead letters."""
         self.detected: dict[str, Detected] | None = None

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from models import anomaly, iot, norms
+from models.events import Detected
 from models.identity import Identities
 from models.policy import decode
-from models.events import Detected
 from models.scorecard import Card, Timeline
 from models.subject import Alert, Subject
 from models.weights import Weights

@@ -195,7 +195,7 @@ def digest(store: StoreAny, json: AsJson = False) -> None:
             made: Row = {"digest": view.digest(), "offset": view.standing().offset}
     else:
         with closing(SqliteStore(Path(store), write=False)) as held:
-            shard, offset = restore(held)
+            shard, _, offset, _ = restore(held)
         made = {"digest": digests.total([shard]), "offset": offset}
     if json:
         put(made)
@@ -207,14 +207,18 @@ def replay_(store: StoreDir, policy: PolicyFile = None, json: AsJson = False,
             lang: InLang = "zh") -> None:
     """Fold the log again; with --policy, as if that policy had always been in force.
 
-    Nothing is written. With a policy: who would change grade, which alerts would open or vanish.
+    Weights, norms and surges are worked out again too, and compared with those in the log, bit for
+    bit. Nothing is written. With a policy: who would change grade, which alerts would open or vanish.
     """
     given = load.policy(policy) if policy else None
     with closing(SqliteStore(store, write=False)) as held:
-        shard = replay(held)
+        shard, concluded, alike = replay(held)
         if shard.timeline is None:
             raise StoreError(f"--store {store}: the log is empty")
-        made: dict[str, Any] = {"digest": digests.total([shard]), "events": shard.counts.accepted}
+        made: dict[str, Any] = {
+            "digest": digests.total([shard]), "events": shard.counts.accepted,
+            "weights": shard.timeline.last.weights,
+            "conclusions": {"in_log": concluded, "alike": alike}}
         if given is not None:
             known = shard.timeline.last.item_ids
             before = trial.standing(shard)
@@ -227,6 +231,9 @@ def replay_(store: StoreDir, policy: PolicyFile = None, json: AsJson = False,
         put(made)
         return
     typer.echo(made["digest"])
+    if alike != concluded:
+        typer.echo(f"conclusions: {concluded - alike} of {concluded} come out otherwise than in "
+                   "the log: another version made them; the log's stand", err=True)
     if given is not None:
         tables.trial(made, lang)
 

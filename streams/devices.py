@@ -38,6 +38,8 @@ def join(subject: Subject, data: e.Readings, card: Card, clock_ms: int) -> tuple
         state = devices[at] = iot.observe(devices.get(at), series, spec, 0, horizon_ms)
         if rule.anomaly.enabled and spec is not None and spec.flat_s:
             windows[at] = anomaly.observe(windows.get(at), series, rule.anomaly.horizon_d)
+            if subject.unjudged is not None:
+                subject.unjudged.add(at)
         readings += len(series.t) // 8 if isinstance(series.t, bytes) else len(series.t)
         if not alarming and iot.findings(state, spec, clock_ms, rule.silent_intervals):
             alarming = True
@@ -50,7 +52,8 @@ def judge(subject: Subject, card: Card, norms: ByClass, hour: int) -> list[Devic
     """At its hours, judge every series of a subject by its own past and its class's.
 
     What is found stays on the subject until the next time, and so does not depend on what comes in
-    between. Cost about 1 ms a series that is not silent.
+    between. A series that showed nothing, and of which nothing came since, shows nothing again: it
+    is passed over. Cost about 0.7 ms for each of the others.
 
     Returns
     -------
@@ -64,14 +67,16 @@ def judge(subject: Subject, card: Card, norms: ByClass, hour: int) -> list[Devic
     week = _week(clock_ms, card.offset_ms)
     tells = week != _week(clock_ms - rule.every_h * HOUR_MS, card.offset_ms)
     assert subject.devices is not None
+    before, unjudged = subject.verdicts or {}, subject.unjudged
     found, told = {}, []
     for at, state in sorted(subject.windows.items()):
         item, device, metric = at
         class_ = subject.devices[at].class_
         spec, norm = card.devices.get((class_, metric)), norms.get((class_, metric))
-        verdicts = anomaly.judge(state, spec, norm, rule, card.calendar, clock_ms)
-        if verdicts:
-            found[at] = verdicts
+        if unjudged is None or at in unjudged or at in before:
+            verdicts = anomaly.judge(state, spec, norm, rule, card.calendar, clock_ms)
+            if verdicts:
+                found[at] = verdicts
         if tells and spec is not None and spec.flat_s and anomaly.due_ms(
                 state, rule, clock_ms, phase, found=False):
             said = anomaly.summary(state, spec, norm, card.calendar, clock_ms)
@@ -79,6 +84,8 @@ def judge(subject: Subject, card: Card, norms: ByClass, hour: int) -> list[Devic
                 key = identity(f"{subject.key} {item}", f"{device}\n{metric}")
                 told.append(DeviceSummary(week, class_, metric, f"{key:016x}", said))
     subject.verdicts = found or None
+    # The hour under way is not judged before it has ended.
+    subject.unjudged = {at for at, w in subject.windows.items() if w.first + w.lo.size > hour}
     return told
 
 

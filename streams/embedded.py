@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
 
 from models import events as e
 from models.policy import Policy, decode, encode
 from models.policy import digest as policy_digest
 from models.scorecard import Card
-from storage.effects import AlertChanged, Effect, Reason, Rejected
+from storage.effects import AlertChanged, Effect, ForAnalysis, Reason, Rejected
 from storage.sqlite_store import Dead, SqliteStore, StoreError, secret
 from streams import checkpoint, codec, digest
+from streams.analysis import Analysis, Own
 from streams.intake import Intake, oldest_ms
 from streams.pipeline import Entry, Shard
 from streams.view import Standing
@@ -42,7 +48,8 @@ class Embedded:
 
     def __init__(self, folder: Path | None, policy: Policy | None, *,
                  oldest: dt.date = dt.date(1990, 1, 1), ahead_max_s: int = 300,
-                 envelope_events: int = 500, checkpoint_events: int = 1_000_000) -> None:
+                 envelope_events: int = 500, checkpoint_events: int = 1_000_000,
+                 challengers: bool = False) -> None:
         self.store = SqliteStore(folder, write=True)
         self.envelope_events = envelope_events
         self.checkpoint_events = checkpoint_events
@@ -52,7 +59,7 @@ class Embedded:
         self.refused = 0
         """Events that intake refused since the start."""
         self._listeners: list[Callable[[list[Effect]], None]] = []
-        self.shard, self.offset = restore(self.store)
+        self.shard, self.analysis, self.offset, unsaid = restore(self.store, challengers)
         self._since_checkpoint = 0
         document = encode(policy) if policy else ""
         in_force = self.shard.timeline.last.hash if self.shard.timeline else ""
@@ -63,6 +70,7 @@ class Embedded:
         assert self.shard.timeline is not None
         key = secret(folder) if folder else b"in memory: never written"
         self.intake = Intake(self.shard.timeline.last, key, oldest_ms(oldest), ahead_max_s * 1000)
+        self._say(unsaid)
 
     def _renew(self, document: str, in_force: str) -> None:
         if in_force:
@@ -82,13 +90,33 @@ class Embedded:
 
     def append(self, entries: Sequence[Entry], raws: Sequence[bytes],
                dead: Sequence[Dead] = ()) -> list[Effect]:
-        """Step over one envelope and commit it with its effects; durable when this returns.
+        """Step over one envelope and commit it with its effects; durable when this returns. What
+        the analysis of the city concludes from it goes into the log after it.
 
         Raises
         ------
         Anything the store raises. The state is then ahead of the log: the process must end, and a
         restart folds the log again.
         """
+        effects = self._write(entries, raws, dead)
+        own = [event for concluded in self.analysis.take(0, (
+            x for x in effects if isinstance(x, ForAnalysis))) for event in concluded.events]
+        effects += self._say(own)
+        if self._since_checkpoint >= max(self.checkpoint_events, len(self.shard.subjects)):
+            self.checkpoint()
+        return effects
+
+    def _say(self, own: Sequence[Own]) -> list[Effect]:
+        """Write what the analysis concluded."""
+        if not own:
+            return []
+        if any(isinstance(event, e.WeightsChanged) for event in own):
+            self.store.put_meta("models", msgspec.json.encode(self.analysis.report()))
+        return self._write([Entry(self.shard.clock_ms, codec.encode(event), event)
+                            for event in own], [], [])
+
+    def _write(self, entries: Sequence[Entry], raws: Sequence[bytes],
+               dead: Sequence[Dead]) -> list[Effect]:
         effects: list[Effect] = []
         if entries:
             self.offset += 1
@@ -105,8 +133,6 @@ class Embedded:
                 self.opened[effect.rule] = self.opened.get(effect.rule, 0) + 1
                 self.reviews_opened += effect.rule == "grade-gap"
         self._since_checkpoint += len(entries)
-        if self._since_checkpoint >= max(self.checkpoint_events, len(self.shard.subjects)):
-            self.checkpoint()
         return effects
 
     def tick(self, now_ms: int) -> list[Effect]:
@@ -118,7 +144,9 @@ class Embedded:
 
     def checkpoint(self) -> None:
         """Write the state, stamped with the offset it has applied."""
-        self.store.save_checkpoint(self.offset, checkpoint.dump(self.shard))
+        self.store.save_checkpoint(self.offset, itertools.chain(
+            [self.analysis.dump()], checkpoint.dump(self.shard)))
+        self.store.put_meta("models", msgspec.json.encode(self.analysis.report()))
         self._since_checkpoint = 0
 
     def standing(self) -> Standing:
@@ -141,19 +169,54 @@ class Embedded:
         return Dead(now_ms, origin, reason, self.intake.scrub(raw))
 
 
-def restore(store: SqliteStore) -> tuple[Shard, int]:
-    """State of a store: its checkpoint, then the log after it."""
+def restore(store: SqliteStore, challengers: bool = False) -> tuple[Shard, Analysis, int,
+                                                                    list[Own]]:
+    """State of a store: its checkpoint, then the log after it; and what the analysis concluded
+    that the log does not hold, since the process ended in between."""
     offset, parts = store.load_checkpoint()
-    shard = checkpoint.load(parts) if offset else Shard()
+    if offset:
+        analysis = Analysis.load(next(parts), challengers=challengers)
+        shard = checkpoint.load(parts)
+    else:
+        analysis, shard = Analysis(challengers=challengers), Shard()
     applied = offset
+    unsaid: deque[Own] = deque()
     for applied, body in store.read(offset):  # noqa: B007 (the last one is what we return)
-        shard.step(codec.decode_envelope(body))
-    return shard, applied
+        _, own = fold(shard, analysis, codec.decode_envelope(body), unsaid)
+        unsaid.extend(own)
+    return shard, analysis, applied, list(unsaid)
 
 
-def replay(store: SqliteStore) -> Shard:
-    """The state folded again from the log alone, whatever the checkpoint says."""
-    shard = Shard()
+def fold(shard: Shard, analysis: Analysis, entries: Sequence[Entry],
+         unsaid: deque[Own]) -> tuple[int, list[Own]]:
+    """Step over an envelope of the log; how many of `unsaid` it holds (they leave it), in that form
+    or another, and what the analysis concludes from it."""
+    said = 0
+    for entry in entries:
+        if isinstance(entry.event, Own) and unsaid:
+            said += entry.event == unsaid.popleft()
+    told = [x for x in shard.step(entries) if isinstance(x, ForAnalysis)]
+    return said, [event for concluded in analysis.take(0, told) for event in concluded.events]
+
+
+class Replayed(NamedTuple):
+    shard: Shard
+    concluded: int
+    """Events of the analysis that the log holds."""
+    alike: int
+    """Those that the analysis concluded again from the log, bit for bit."""
+
+
+def replay(store: SqliteStore) -> Replayed:
+    """The state folded again from the log alone, whatever the checkpoint says; and whether the
+    analysis comes to the same conclusions again."""
+    shard, analysis = Shard(), Analysis()
+    unsaid: deque[Own] = deque()
+    concluded = alike = 0
     for _, body in store.read(0):
-        shard.step(codec.decode_envelope(body))
-    return shard
+        entries = codec.decode_envelope(body)
+        concluded += sum(isinstance(x.event, Own) for x in entries)
+        said, own = fold(shard, analysis, entries, unsaid)
+        alike += said
+        unsaid.extend(own)
+    return Replayed(shard, concluded, alike)

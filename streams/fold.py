@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Protocol, TypeAlias
 
 from models import events as e
+from models.anomaly_windows import HORIZON_MAX_D
 from models.calendar import DAY_MS
 from models.policy import decode
 from storage.effects import Reason
@@ -85,6 +86,8 @@ def fold(log: Log, subject: str, as_of_ms: int | None = None) -> Shard | None:
         timed.append((min(max(ms, since), until), 2, own[key]))
     timed.sort(key=lambda x: x[:2])
     shard = Shard()
+    # What devices showed so long before it shows in no alert of the moment.
+    shard.judges_from_ms = until - HORIZON_MAX_D * DAY_MS
     shard.step([entry._replace(recorded_ms=ms) for ms, _, entry in timed]
                + [Entry(until, _TICK_BODY, _TICK)])
     return shard if subject in shard.subjects else None

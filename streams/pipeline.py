@@ -111,6 +111,8 @@ class Shard:
         self.wheel: dict[int, list[Subject]] = {}
         self.norms = NO_NORMS
         """What is usual in each class of devices."""
+        self.judges_from_ms = 0
+        """Before, devices are not judged by their past: for who asks about one moment only."""
         self.hours: dict[int, dict[str, Subject]] = {}
         """Subjects whose devices must be looked at in that hour."""
         self.hour = 0
@@ -256,7 +258,8 @@ class Shard:
             self.clock_ms = max(self.clock_ms, at * HOUR_MS)
             self.day = max(self.day, (self.clock_ms + self.timeline.last.offset_ms) // DAY_MS)
             for subject in sorted(self.hours.pop(at).values(), key=lambda s: s.key):
-                self._effects += devices.judge(subject, self._card, self.norms.of, at)
+                if self.clock_ms >= self.judges_from_ms:
+                    self._effects += devices.judge(subject, self._card, self.norms.of, at)
                 self._sense(subject)
 
     def _schedule(self, subject: Subject, day: int) -> None:
@@ -924,12 +927,19 @@ class Shard:
         match event:
             case e.PolicyChanged():
                 self._change_policy(event)
+                self._judge_all_anew()
             case e.WeightsChanged(weights=learned):
                 self._learn(learned)
             case e.NormsChanged(document=document):
                 self.norms = norms.decode(document)
+                self._judge_all_anew()
             case _:
                 pass
+
+    def _judge_all_anew(self) -> None:
+        """What devices show is judged by something else from their next turn on."""
+        for subject in self.subjects.values():
+            subject.unjudged = None
 
     def _change_policy(self, event: e.PolicyChanged) -> None:
         policy = decode(event.document)

@@ -12,8 +12,10 @@ from models.grade import letter
 from models.ledger import resolve
 from models.policy import Policy, encode
 from models.policy import digest as policy_digest
+from storage.effects import ForAnalysis
 from storage.sqlite_store import SqliteStore, StoreError
 from streams import codec
+from streams.analysis import Analysis, Own
 from streams.pipeline import Entry, Shard
 
 Row = dict[str, Any]
@@ -41,12 +43,15 @@ def replay_under(store: SqliteStore, policy: Policy, known: list[str]) -> Shard:
                          f"{missing} at another place")
     document = encode(policy)
     event = e.PolicyChanged(document, policy_digest(document))
-    shard = Shard()
+    shard, analysis = Shard(), Analysis()
     for _, body in store.read(0):
-        # Where the log changes its policy nothing changes: it is the same one again.
-        shard.step([Entry(x.recorded_ms, codec.encode(event), event)
-                    if isinstance(x.event, e.PolicyChanged) else x
-                    for x in codec.decode_envelope(body)])
+        # Where the log changes its policy nothing changes: it is the same one again. What was
+        # concluded under another is left out, and concluded anew.
+        told = shard.step([Entry(x.recorded_ms, codec.encode(event), event)
+                           if isinstance(x.event, e.PolicyChanged) else x
+                           for x in codec.decode_envelope(body) if not isinstance(x.event, Own)])
+        for concluded in analysis.take(0, (x for x in told if isinstance(x, ForAnalysis))):
+            shard.step([Entry(shard.clock_ms, b"", own) for own in concluded.events])
     return shard
 
 

@@ -273,6 +273,7 @@ def test_truth_is_found_and_pays() -> None:
             assert abs(card.weight(name) - true) < abs(card.expert(name) - true) / 2 + 0.05, name
     lead = one.report()["leads"][0]
     assert lead["over"] == "expert card" and lead["log_loss_low"] > 0.0 and lead["auc"] > 0.0
+    assert one.drifts() == [], "learning is no drift"
 
 
 def test_a_sample_of_the_clean_counts_for_all() -> None:
@@ -469,6 +470,7 @@ def test_a_planted_change_is_found_and_nothing_else(seed: int) -> None:
     assert 301 <= first.day <= 330 and drift.drifting
     assert abs(first.before) < 0.1 and first.after > 0.3
     assert {f.series for f in drift.found} == {"calibration", "log-loss"}
+    assert {f.detector for f in drift.found} == {"ADWIN", "Page-Hinkley"}
     world(drift, 200, 1.0, seed + 200, first=361)
     assert not drift.drifting, "right again, and quiet"
     assert max(f.day for f in drift.found) < 420, "becoming right is no drift"
@@ -492,6 +494,12 @@ def test_another_mix_of_businesses_is_no_drift() -> None:
         drift.update(day, p, [rng.random() < q for q in p], [1.0] * 60)
         drift.end(day)
     assert drift.found == []
+
+
+def test_a_large_city_has_larger_blocks() -> None:
+    drift = world(Drift(1e-4, 0.15, 28), 3, 1.0, 6, a_day=20_000)
+    assert 3 * 20 <= drift.watches[0].adwin.width <= 3 * 24
+    assert all(abs(value) < 0.35 for value in drift.watches[0].last)
 
 
 def test_a_new_policy_of_drift() -> None:
