@@ -97,14 +97,22 @@ def fold(
     return n
 
 
-def event(subject: int, t: np.ndarray, devices: int, rng: np.random.Generator) -> e.IotReadings:
+def event(subject: int, t: np.ndarray, devices: int, v: Callable[[], np.ndarray]) -> e.IotReadings:
     """One message of a subject: the same times for each of its devices."""
     parts = [Series(f"d{d}", "coldchain", "temperature_c", "C", t.astype("<i8").tobytes(),
-                    np.round(5 + rng.normal(0, 0.5, t.size), 2).tobytes())
+                    np.round(5 + v(), 2).tobytes())
              for d in range(devices)]
     end = int(t[-1])
     return e.IotReadings("1.0", f"{subject}-{end}", "iot", f"S{subject:03d}",
                          dt.datetime.fromtimestamp(end / 1000, dt.UTC), Readings("cq1-17", parts))
+
+
+def past(step_ms: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Times and values of 35 days: of each hour the least and the greatest of its readings."""
+    noise = rng.normal(0, 0.5, (840, HOUR // step_ms))
+    hour = T0_MS // HOUR * HOUR - HOUR * np.arange(840, 0, -1)
+    return (np.stack((hour, hour + HOUR // 2), 1).ravel(),
+            np.stack((noise.min(1), noise.max(1)), 1).ravel())
 
 
 def through_shard(devices: int, readings: int, step_ms: int, judged: bool) -> tuple[float, float]:
@@ -115,18 +123,19 @@ def through_shard(devices: int, readings: int, step_ms: int, judged: bool) -> tu
     rules = msgspec.structs.replace(
         policy.rules, iot=msgspec.structs.replace(policy.rules.iot, anomaly=rule))
     document = encode(msgspec.structs.replace(policy, rules=rules))
-    past = [(T0_MS, event(s, T0_MS - HOUR * np.arange(840, 0, -1), devices, rng))
-            for s in range(DEVICES)]
+    before_t, before_v = past(step_ms, rng)
+    old = [(T0_MS, event(s, before_t, devices, lambda: before_v)) for s in range(DEVICES)]
     made: list[tuple[int, e.LogEvent]] = []
     for k in range(READINGS // (devices * readings) // DEVICES):
         t = T0_MS + step_ms * (k * readings + np.arange(readings))
-        made += [(int(t[-1]), event(s, t, devices, rng)) for s in range(DEVICES)]
+        made += [(int(t[-1]), event(s, t, devices, lambda: rng.normal(0, 0.5, readings)))
+                 for s in range(DEVICES)]
     bodies = [(ms, codec.encode(one)) for ms, one in made]
     best = 0.0
     for _ in range(3):
         shard = Shard()
         first: list[tuple[int, e.LogEvent]] = [
-            (T0_MS, e.PolicyChanged(document, digest(document))), *past]
+            (T0_MS, e.PolicyChanged(document, digest(document))), *old]
         shard.step([Entry(ms, codec.encode(one), one) for ms, one in first])
         before, start = shard.counts.readings, time.perf_counter()
         for n in range(0, len(bodies), 500):
@@ -140,8 +149,8 @@ def through_shard(devices: int, readings: int, step_ms: int, judged: bool) -> tu
 def judge_ms() -> float:
     """One judgement of a series of 35 days, without a class [ms]."""
     rng = np.random.default_rng(7)
-    t = T0_MS - HOUR * np.arange(840, 0, -1)
-    one = event(0, t, 1, rng).data.series[0]
+    t, v = past(60_000, rng)
+    one = event(0, t, 1, lambda: v).data.series[0]
     state = anomaly.observe(None, one, 35)
     best = 1e9
     for _ in range(200):

@@ -11,6 +11,7 @@ from models import anomaly, iot
 from models.norms import NONE
 from models.records import SIZE
 from models.scorecard import Card
+from models.weights import NOTHING_LEARNED
 from models.subject import Subject
 from streams.pipeline import Shard
 
@@ -39,6 +40,15 @@ def subject_digest(subject: Subject) -> int:
     return int.from_bytes(h.digest(), "little")
 
 
+def _card_digest(card: Card) -> int:
+    """Of the policy, and of what was learned beside it."""
+    policy = int(card.hash, 16)
+    if card.learned == NOTHING_LEARNED:
+        return policy
+    document = msgspec.json.encode(card.learned, order="deterministic")
+    return policy + int.from_bytes(hashlib.blake2b(document, digest_size=16).digest(), "little")
+
+
 def total(shards: list[Shard]) -> str:
     """Digest of all subjects of some shards: partitions do not show."""
     first = shards[0].timeline
@@ -49,6 +59,6 @@ def total(shards: list[Shard]) -> str:
 def combine(subjects: Iterable[Subject], cards: Iterable[Card], norms: str = NONE.hash) -> str:
     """The sum of the subjects' digests, in any order, and of the policies and norms they stand
     under."""
-    value = sum(map(subject_digest, subjects)) + sum(int(card.hash, 16) for card in cards)
+    value = sum(map(subject_digest, subjects)) + sum(map(_card_digest, cards))
     value += int(norms, 16)
     return f"{value % _MODULUS:032x}"

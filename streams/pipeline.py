@@ -973,19 +973,26 @@ class Shard:
         self.timeline.learn(learned)
         self.bring(self.timeline)
         steeper = self._card.steeper_than(before)
+        always_a = self.timeline.clean_is_a
         for subject in self._in_order():
-            if not (subject.facts or subject.signals):
-                continue
-            if not subject.spotless or subject.marked or subject.alerts or subject.detected or (
-                    not self.timeline.clean_is_a):
-                self._reckon_anew(subject, learned.since_day)
-                continue
-            # Every grade stays the one of a clean start; only signals weigh otherwise now.
-            at, lost, now = subject.fall
-            subject.fall = at, int(lost * steeper) + 1, int(now * steeper) + 1
-            subject.low = int(subject.low * steeper) + 1
-            if rules.may_be_low(subject, self._card):
-                self._reckon_anew(subject, None)
+            if subject.facts or subject.signals:
+                self._reweigh(subject, learned.since_day, steeper, always_a)
+
+    def _reweigh(self, subject: Subject, start: int, steeper: float, always_a: bool) -> None:
+        """Assess a subject whose points changed on a day and nothing else: only its paths and the
+        alerts that rest on them or on its risk can be others now."""
+        at, lost, now = subject.fall
+        subject.fall = at, int(lost * steeper) + 1, int(now * steeper) + 1
+        subject.low = int(subject.low * steeper) + 1
+        changes: list[tuple[int, int, int, int]] | None = None
+        if not (subject.spotless and always_a):
+            # Else every grade stays the one of a clean start.
+            changes = self._walk(subject, resolve(subject.facts, self._card.offset_ms), start)
+            self._schedule(subject, subject.change_day or FOREVER)
+        if changes is not None or rules.may_be_low(subject, self._card) or any(
+                a.rule in ("score-plunge", "risk-high") for a in (subject.alerts or {}).values()):
+            subject.fall, subject.low = (1 << 20, 1 << 40, 0), 1 << 40
+            self._assess(subject, None, changes=changes)
 
     def _in_order(self) -> list[Subject]:
         return sorted(self.subjects.values(), key=lambda s: s.key)

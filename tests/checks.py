@@ -17,11 +17,14 @@ import oracle
 from events import BEIJING, DAY_MS, Made, codes, make
 
 from alerts.rules import View
+from models import events as e
 from models import records as r
 from models.identity import seal
 from models.ledger import resolve, segments
+from models.policy import INDICATORS
 from models.score import of_item, score
 from models.subject import Subject
+from models.weights import Weights
 from storage.effects import AlertChanged, Effect, Rejected
 from streams import checkpoint, codec, digest, show
 from streams.pipeline import Entry, Shard
@@ -103,6 +106,47 @@ def policy_change(made: Sequence[Made], variant: str, seed: int) -> None:
         for after_d in (1, 8, 40):
             shard.step([ev.tick(ev.end_ms(made, after_d))])
             oracle.scratch(shard)
+
+
+def random_weights(rng: random.Random, name: str, since_day: int) -> Weights:
+    """Distances of any size and sign: the card keeps them inside its bounds."""
+    moved = {n: (rng.uniform(-2, 2), rng.uniform(-0.5, 0.5), rng.uniform(-0.2, 0.2))
+             for n in rng.sample(INDICATORS, rng.randrange(1, len(INDICATORS)))}
+    trades = tuple({"": rng.uniform(-1, 1), "cq1-17": rng.uniform(-3, 3)} for _ in range(3))
+    return Weights(name, since_day, moved, (trades[0], trades[1], trades[2]))
+
+
+def weights(made: Sequence[Made], variant: str, seed: int) -> None:
+    """Learned weights that enter the log on their day, or late: the same state, and the oracle
+    agrees."""
+    rng = random.Random(seed)
+    late = rng.randrange(1, 40)
+    entries = list(ev.entries(made))
+    days = [(x.recorded_ms + 8 * HOUR_MS) // DAY_MS for x in entries]
+    since = rng.choice(days)
+    learned = random_weights(rng, "w000001", since)
+    event = e.WeightsChanged(learned)
+    shards = []
+    for wait in (0, late):
+        shard = ev.shard(variant)
+        told = False
+        with ev.quick_cards():
+            for entry, day in zip(entries, days, strict=True):
+                if not told and day >= since + wait:
+                    shard.step([ev.tick(entry.recorded_ms),
+                                Entry(entry.recorded_ms, codec.encode(event), event)])
+                    oracle.scratch(shard)
+                    told = True
+                shard.step([entry])
+            if not told:
+                shard.step([ev.tick(ev.end_ms(made, wait)),
+                            Entry(ev.end_ms(made, wait), codec.encode(event), event)])
+            oracle.scratch(shard)
+            for after_d in (41, 80):
+                shard.step([ev.tick(ev.end_ms(made, after_d))])
+                oracle.scratch(shard)
+        shards.append(shard)
+    same(*shards, "late weights")
 
 
 # --------------------------------------------------------------------------------------- arrival

@@ -30,7 +30,7 @@ from storage.effects import Reason
 from streams import checkpoint, pipeline, show
 
 CHECKS: tuple[Check, ...] = (
-    checks.short_cuts, checks.policy_change, checks.permutation, checks.duplicates,
+    checks.short_cuts, checks.policy_change, checks.weights, checks.permutation, checks.duplicates,
     checks.partitions, checks.envelopes, checks.expiry, checks.notice, checks.hourly,
     checks.restart, checks.reversal, checks.monotony, checks.adding_up, checks.round_trip)
 SEEDS = int(os.environ.get("XINFENG_SEEDS", "160"))
@@ -284,6 +284,17 @@ def _hysteresis_lost(p: pytest.MonkeyPatch) -> None:
     p.setattr(grade, "hold", lambda g, score, card: grade.band(score, card))
 
 
+def _weights_from_today(p: pytest.MonkeyPatch) -> None:
+    """What is learned counts from the day it arrives."""
+    p.setattr(pipeline.Shard, "_reweigh", lambda s, subject, start, *more, old=(
+        pipeline.Shard._reweigh): old(s, subject, s.day, *more))
+
+
+def _bounds_not_scaled(p: pytest.MonkeyPatch) -> None:
+    """Signals weigh more now, and nobody looks."""
+    p.setattr(pipeline.Card, "steeper_than", lambda *_: 0.0)
+
+
 PLANTED: tuple[tuple[Check, Callable[[pytest.MonkeyPatch], None]], ...] = (
     (checks.short_cuts, _no_timers),
     (checks.short_cuts, _revocation_without_rewalk),
@@ -292,6 +303,8 @@ PLANTED: tuple[tuple[Check, Callable[[pytest.MonkeyPatch], None]], ...] = (
     (checks.short_cuts, _hysteresis_lost),
     (checks.short_cuts, _gap_ignored),
     (checks.policy_change, _hysteresis_lost),
+    (checks.weights, _weights_from_today),
+    (checks.weights, _bounds_not_scaled),
     (checks.permutation, _path_of_arrival),
     (checks.permutation, _first_registration_wins),
     (checks.permutation, _modifiers_in_arrival),
