@@ -139,8 +139,9 @@ class Desk:
             for id in alerts:
                 held = self.ledger.held(id)
                 assert held is not None and held.course is not None
-                touched[id] = self._put(held.notice, escalation.advance(
-                    held.course, now_ms, self.policy.escalate, self.time))
+                course = escalation.advance(held.course, now_ms, self.policy.escalate, self.time)
+                assert course != held.course, f"{id}: a step is due and is not taken"
+                touched[id] = self._put(held.notice, course)
             for pair in pairs:
                 if pair.alert not in touched:
                     found = self.ledger.held(pair.alert)

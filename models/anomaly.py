@@ -113,7 +113,7 @@ def judge(
 
     Fault before tampering before anomaly; a fault silences what overlaps it, for what a broken
     sensor shows is nothing the subject did. Nothing is true of a series that has been quiet for a
-    day. Cost about 1 ms: ask at `due_ms`, not at each reading.
+    day. Cost about 0.5 ms: ask at `due_ms`, not at each reading.
 
     Parameters
     ----------

@@ -279,8 +279,8 @@ class Learning(Strict, frozen=True):
     """What arrives so much later than it happened still changes an outcome."""
     clean_one_in: Annotated[int, Meta(ge=1, le=100)] = 4
     """Of those without a finding one in so many is taken, and counts for all."""
-    publish_d: Annotated[int, Meta(ge=1, le=730)] = 182
-    """Days between two versions of the weights."""
+    publish_weeks: Annotated[int, Meta(ge=1, le=104)] = 26
+    """Weeks between two versions of the weights."""
     adverse_min: Annotated[int, Meta(ge=1, le=1_000_000)] = 200
     """Nothing is published before so many findings were learned from."""
     strength: Annotated[float, Meta(ge=0, le=1e6)] = 10.0

@@ -31,12 +31,21 @@ from models.surge_policy import SurgePolicy
 from models.surge_state import WINDOW_D, Cells, Report
 from storage.effects import DeviceSummary, ForAnalysis, Passed, PolicyTaken, Signal
 
-WEEK_D = 7
+WEEK_D, WEEKDAY = 7, 5
+"""What comes into force for all is published once a week, on Tuesdays: on Monday every device told
+of the week before (1970-01-01 was a Thursday)."""
 FAR_MS = 1 << 60
 MODEL = "service:model"
 Own: TypeAlias = e.WeightsChanged | e.NormsChanged | e.Detected
 """Events that the analysis writes into the log."""
 _KINDS: tuple[type[Any], ...] = (Signal, Example, Passed, PolicyTaken, DeviceSummary)
+
+
+def next_week_ms(after_ms: int, policy: Policy) -> int:
+    """First moment [epoch ms] after another on which something may come into force for all."""
+    offset_ms = policy.utc_offset_min * 60_000
+    weeks = ((after_ms + offset_ms) // DAY_MS - WEEKDAY) // WEEK_D + 1
+    return (weeks * WEEK_D + WEEKDAY) * DAY_MS - offset_ms
 
 
 class Concluded(NamedTuple):
@@ -135,7 +144,9 @@ class Analysis:
         # In a long silence there is nothing to be judged day by day.
         days = range(max(first, today - WINDOW_D), today + 1)
         self.day = today
-        return [Concluded(clock_ms, events) for day in days if (events := self._judge(day))]
+        # A weekly word also where there is nothing to say: whoever plays history waits for it.
+        return [Concluded(self._ms(day), events) for day in days
+                if (events := self._judge(day)) or day % WEEK_D == WEEKDAY]
 
     def _renew(self, document: str) -> None:
         policy = decode(document)
@@ -173,16 +184,17 @@ class Analysis:
         assert self.policy is not None and self.learner is not None
         events: list[Own] = []
         learning = self.policy.learning
+        weekly = day % WEEK_D == WEEKDAY
         if learning.enabled:
             self.learner.learn(day, self._examples)
             self._examples = []
-            if day % learning.publish_d == 0:
+            if weekly and day // WEEK_D % learning.publish_weeks == 0:
                 weights = self.learner.weights(day, self.published + 1)
                 if weights is not None:
                     self.published += 1
                     events.append(e.WeightsChanged(weights))
             events += self._drift(day)
-        if day % WEEK_D == 0:
+        if weekly:
             document = self._week.norms(self.policy)
             if document is not None:
                 self._week.publish(document)

@@ -18,6 +18,7 @@ from typing import IO, Any
 from models import events as e
 from streams import codec
 from streams.codec import InvalidEvent
+from streams.analysis import next_week_ms
 from streams.embedded import DAY_MS, HOUR_MS, Embedded
 from streams.pipeline import Entry
 
@@ -65,6 +66,8 @@ class Feed:
         self.jump_max_d = jump_max_d
         self.events = 0
         self.clock_ms = runner.shard.clock_ms
+        self._week_ms = (next_week_ms(self.clock_ms, runner.card.policy)
+                         if self.clock_ms else 0)
         self._entries: list[Entry] = []
         self._raws: list[bytes] = []
         self._dead: list[Any] = []
@@ -89,6 +92,8 @@ class Feed:
             if len(self._dead) >= ENVELOPE_EVENTS:
                 self.flush()
             return
+        if time_ms >= self._week_ms:
+            self._weeks(time_ms)
         if time_ms > self.clock_ms:
             if time_ms // HOUR_MS > self.clock_ms // HOUR_MS and self.clock_ms:
                 self._entries.append(Entry(time_ms // HOUR_MS * HOUR_MS, _TICK_BODY, _TICK))
@@ -98,6 +103,19 @@ class Feed:
         self._raws.append(raw)
         if len(self._entries) >= ENVELOPE_EVENTS:
             self.flush()
+
+    def _weeks(self, time_ms: int) -> None:
+        """Let the analysis have its say before anything that happened after it."""
+        policy = self.runner.card.policy
+        if not self.clock_ms:
+            self._week_ms = next_week_ms(time_ms, policy)
+        while self._week_ms <= time_ms:
+            if self._week_ms > self.clock_ms:
+                self.clock_ms = self._week_ms
+                self._entries.append(Entry(self.clock_ms, _TICK_BODY, _TICK))
+                self._raws.append(b"")
+                self.flush()
+            self._week_ms = next_week_ms(self._week_ms, policy)
 
     def flush(self) -> None:
         """Write what was collected."""
