@@ -53,6 +53,7 @@ class Topics(NamedTuple):
     policies: str
     signals: str
     examples: str
+    conclusions: str
     assessments: str
     alerts: str
     reviews: str

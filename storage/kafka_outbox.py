@@ -22,6 +22,9 @@ class Message(Protocol):
     def key(self) -> bytes: ...
     @property
     def value(self) -> bytes: ...
+    @property
+    def partition(self) -> int:
+        """-1 = the one of its key."""
 
 
 class KafkaOutbox:
@@ -48,7 +51,7 @@ class KafkaOutbox:
     def send(self, messages: Iterable[Message]) -> None:
         """Hand records over."""
         for m in messages:
-            self._out.send(m.topic, m.value, key=m.key)
+            self._out.send(m.topic, m.value, key=m.key, partition=m.partition)
 
     def flush(self) -> None:
         """Wait until what was handed over is durable."""

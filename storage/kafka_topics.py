@@ -50,8 +50,10 @@ def wanted(access: Access, *, log: int, feed: int, by_producer: bool) -> list[Wa
         # Everything is folded from it: it is kept whole, for ever.
         Wanted(t.log, log, {**_FOREVER, **large, "cleanup.policy": "delete"}),
         Wanted(t.policies, 1, {**compact, **large}),
-        Wanted(t.signals, log, {}),
-        Wanted(t.examples, log, {}),
+        # One partition for each of the log: what a shard says stays in its order.
+        Wanted(t.signals, log, _FOREVER),
+        Wanted(t.examples, log, _FOREVER),
+        Wanted(t.conclusions, 1, {**time, **large, **_FOREVER}),
         Wanted(t.assessments, log, compact),
         Wanted(t.alerts, log, _FOREVER),
         Wanted(t.reviews, log, _FOREVER),

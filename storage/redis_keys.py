@@ -32,6 +32,7 @@ class Keys:
         self.answers = f"{prefix}:answers"
         self.rejects = f"{prefix}:rejects"
         self.rejects_mark = f"{prefix}:rejects:mark"
+        self.models = f"{prefix}:models"
 
     def part(self, partition: int) -> str:
         return f"{self.prefix}:part:{partition}"

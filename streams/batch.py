@@ -17,8 +17,8 @@ from typing import IO, Any
 
 from models import events as e
 from streams import codec
-from streams.codec import InvalidEvent
 from streams.analysis import next_week_ms
+from streams.codec import InvalidEvent
 from streams.embedded import DAY_MS, HOUR_MS, Embedded
 from streams.pipeline import Entry
 

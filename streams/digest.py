@@ -11,8 +11,8 @@ from models import anomaly, iot
 from models.norms import NONE
 from models.records import SIZE
 from models.scorecard import Card
-from models.weights import NOTHING_LEARNED
 from models.subject import Subject
+from models.weights import NOTHING_LEARNED
 from streams.pipeline import Shard
 
 _MODULUS = 1 << 128

@@ -53,7 +53,7 @@ class Envelopes:
         self._open = [_Open() for _ in range(partitions)]
         self._homes: dict[str, int] = {}
 
-    def put(self, recorded_ms: int, event: e.Event, body: bytes, now_s: float) -> None:
+    def put(self, recorded_ms: int, event: e.Event | e.Detected, body: bytes, now_s: float) -> None:
         """Take in an event; `now_s` is any clock that only goes forward."""
         home = self._homes.get(event.subject)
         if home is None:
@@ -67,8 +67,8 @@ class Envelopes:
         for partition in range(self.partitions):
             self._add(partition, Entry(clock_ms, _TICK_BODY, _TICK), "", now_s)
 
-    def policy(self, event: e.PolicyChanged, clock_ms: int) -> None:
-        """A policy for every partition, each in an envelope of its own, at once."""
+    def broadcast(self, event: e.Broadcast, clock_ms: int) -> None:
+        """An entry for every partition, each in an envelope of its own, at once."""
         self.flush()
         body = codec.encode(event)
         for partition in range(self.partitions):

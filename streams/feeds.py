@@ -55,6 +55,9 @@ class Feeds:
         """Whether the broker may have been away: then its feeds may be longer than they seem."""
         self.clock_ms = 0
         """Up to here all feeds are known, and all that they hold was given out."""
+        self.until_ms = 0
+        """History is played up to here only, until the analysis has had its say."""
+        self._access, self._topics = access, Topics.of(access.prefix)
         self._consumer = Consumer({
             **confluent(access), "group.id": f"{access.prefix}.intake.feeds",
             "enable.auto.commit": False, "auto.offset.reset": "earliest",
@@ -62,7 +65,7 @@ class Feeds:
             "allow.auto.create.topics": False, "fetch.error.backoff.ms": 100,
             "error_cb": self._doubted,
         })
-        self.feeds = list(self._partitions(Topics.of(access.prefix)))
+        self.feeds = list(self._partitions())
         self._at = {feed: self._committed(feed) for feed in self.feeds}
         """Next offset to read, by feed."""
         self._end = dict.fromkeys(self.feeds, 0)
@@ -77,8 +80,9 @@ class Feeds:
     def close(self) -> None:
         self._consumer.close()
 
-    def _partitions(self, topics: Topics) -> Iterator[Feed]:
-        for topic in topics.feeds:
+    def _partitions(self) -> Iterator[Feed]:
+        # First what was concluded: it comes before events of the same moment.
+        for topic in (self._topics.conclusions, *self._topics.feeds):
             found = ask(partial(self._consumer.list_topics, topic, timeout=ASK_S)).topics[topic]
             if found.error is not None:
                 raise StoreError(f"Kafka topic {topic}: {found.error.str()}; "
@@ -120,6 +124,32 @@ class Feeds:
         """Records that are there and not yet read."""
         return sum(max(end - self._at[feed], 0) for feed, end in self._end.items())
 
+    def heard_ms(self) -> int:
+        """Time of the last conclusion that was given out, or of the first record there ever was;
+        0 = there is neither. Asks the broker."""
+        consumer = Consumer({**confluent(self._access), "enable.auto.commit": False,
+                             "group.id": f"{self._access.prefix}.intake.look"})
+        try:
+            times = []
+            for feed in self.feeds:
+                at = self.done[feed] - 1 if feed.topic == self._topics.conclusions else 0
+                if at < 0 or self._end[feed] <= at:
+                    continue
+                consumer.assign([TopicPartition(*feed, at)])
+                message = consumer.poll(ASK_S)
+                if message is None or again(message.error()):
+                    return 0
+                if feed.topic == self._topics.conclusions:
+                    return int(message.timestamp()[1])
+                times.append(int(message.timestamp()[1]))
+            return min(times, default=0)
+        finally:
+            consumer.close()
+
+    def is_conclusion(self, raw: Raw) -> bool:
+        """Whether a record comes from the analysis."""
+        return raw.feed.topic == self._topics.conclusions
+
     @property
     def waiting(self) -> int:
         """Records that were read and wait for other feeds."""
@@ -150,7 +180,10 @@ class Feeds:
             if end is not None:
                 self._end[feed] = max(self._end[feed], end[1])
             if self._at[feed] >= self._end[feed]:
-                merge.quiet(feed, now_ms or merge.latest_ms)
+                known_ms = now_ms or merge.latest_ms
+                if not now_ms and feed.topic == self._topics.conclusions:
+                    known_ms = min(known_ms, self.until_ms - 1)
+                merge.quiet(feed, known_ms)
         for time_ms, raw in merge.ready():
             self.done[raw.feed] = raw.offset + 1
             yield time_ms, raw

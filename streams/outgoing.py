@@ -17,7 +17,11 @@ from models.examples import Example
 from storage.effects import (
     AlertChanged,
     Answered,
+    DeviceSummary,
+    ForAnalysis,
     OpenAlerts,
+    Passed,
+    PolicyTaken,
     Rejected,
     ReviewChanged,
     Signal,
@@ -27,10 +31,14 @@ from storage.kafka_client import Topics
 from storage.sqlite_store import Dead
 from storage.view import Placed
 from streams import rows
+from streams.analysis import Concluded, Own
 from streams.show import iso_day, iso_ms
 
 SOURCE = "urn:xinfeng:log"
 INTAKE = "urn:xinfeng:intake"
+ANALYSIS = "urn:xinfeng:analysis"
+MONDAY = 4
+"""Day of the first full week since 1970."""
 _ENCODE = msgspec.json.Encoder().encode
 
 
@@ -38,6 +46,8 @@ class Message(NamedTuple):
     topic: str
     key: bytes
     value: bytes
+    partition: int = -1
+    """-1 = the one of its key."""
 
 
 class Outgoing:
@@ -95,14 +105,63 @@ class Outgoing:
                     yield _event(topics.rejects, effect.subject, id, "xinfeng.event.rejected",
                                  effect.subject, effect.recorded_ms, data)
                 case Signal():
-                    yield _event(topics.signals, f"{effect.district}|{effect.item}", id,
-                                 "xinfeng.signal", effect.subject, effect.recorded_ms,
-                                 msgspec.to_builtins(effect))
+                    yield self._told(topics.signals, id, "xinfeng.signal", effect,
+                                     effect.recorded_ms, effect.subject)
                 case Example():
-                    yield _event(topics.examples, effect.item, id, "xinfeng.example",
-                                 effect.subject, effect.day * DAY_MS, msgspec.to_builtins(effect))
+                    yield self._told(topics.examples, id, "xinfeng.example", effect,
+                                     effect.day * DAY_MS, effect.subject)
+                case DeviceSummary():
+                    yield self._told(topics.examples, id, "xinfeng.device.summary", effect,
+                                     (effect.week * 7 + MONDAY) * DAY_MS)
+                case Passed():
+                    # What it counts is said once; that the hour is over, to readers of either.
+                    yield self._told(topics.signals, id, "xinfeng.hour.passed", effect,
+                                     effect.clock_ms)
+                    yield self._told(topics.examples, id, "xinfeng.hour.passed",
+                                     Passed(effect.clock_ms, [], {}), effect.clock_ms)
+                case PolicyTaken():
+                    for topic in (topics.signals, topics.examples):
+                        yield self._told(topic, id, "xinfeng.policy.taken", effect,
+                                         effect.recorded_ms)
                 case OpenAlerts():
                     pass  # A count for lists: whoever reads alerts can count them.
+
+
+    def _told(self, topic: str, id: str, type_: str, effect: ForAnalysis, time_ms: int,
+              subject: str = "") -> Message:
+        """For the analysis: in the partition of the shard, since its order matters."""
+        made = _event(topic, subject, id, type_, subject, time_ms, msgspec.to_builtins(effect))
+        return made._replace(partition=self.partition)
+
+
+TOLD: dict[str, Any] = {
+    "xinfeng.signal": Signal, "xinfeng.example": Example, "xinfeng.device.summary": DeviceSummary,
+    "xinfeng.hour.passed": Passed, "xinfeng.policy.taken": PolicyTaken}
+"""What the analysis is told, by the type of the record."""
+
+
+def conclusion(concluded: Concluded) -> bytes:
+    """What the analysis concluded, as a record of the conclusions topic."""
+    return _event("", "", str(concluded.at_ms), "xinfeng.concluded", "", concluded.at_ms,
+                  {"at_ms": concluded.at_ms, "events": concluded.events}, ANALYSIS).value
+
+
+class _Conclusion(msgspec.Struct):
+    at_ms: int
+    events: list[Own]
+
+
+class _ConclusionRecord(msgspec.Struct):
+    data: _Conclusion
+
+
+_CONCLUSION = msgspec.json.Decoder(_ConclusionRecord).decode
+
+
+def conclusion_of(value: bytes) -> Concluded:
+    """Inverse of `conclusion`."""
+    data = _CONCLUSION(value).data
+    return Concluded(data.at_ms, data.events)
 
 
 def dead_letter(id: str, dead: Dead) -> bytes:

@@ -66,7 +66,7 @@ def examples_of(subject: Subject, card: Card, day: int) -> list[Example]:
     findings = [f for f in _findings(facts) if f.day <= last]
     adverse = {f.item for f in findings if f.day > day and f.objection != 1}
     unknown = {f.item for f in findings if f.day > day and f.objection == 1}
-    if not adverse and (not chosen or ended and ended <= last):
+    if not adverse and (not chosen or (ended and ended <= last)):
         return []
     live = [s for s in (*segments(facts, card, public=True), *segments(facts, card, public=False),
                         *segments(signals, card, public=False)) if s.start <= day < s.stop]

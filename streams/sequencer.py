@@ -25,18 +25,22 @@ from storage import kafka_log
 from storage.kafka_client import Access, Outgoing, Topics, confluent
 from storage.kafka_log import ASK_S, KafkaLog, again, ask
 from storage.sqlite_store import Dead, StoreError
-from streams import outgoing
+from streams import codec, outgoing
+from streams.analysis import next_week_ms
 from streams.codec import InvalidEvent
 from streams.envelopes import Envelopes
 from streams.feeds import Feeds, Raw
 from streams.intake import Intake, oldest_ms
 from streams.options import wall_ms
+from streams.outgoing import conclusion_of
 
 _LOG = logging.getLogger("xinfeng.intake")
 COMMIT_S = 1.0
 """How often what was read is noted: what lies after it is read again after a crash."""
 HOUR_MS = 3_600_000
 POLL_S = 0.02
+HELD_S = 10.0
+"""How often it is said that history waits."""
 
 
 class Sequencer:
@@ -74,6 +78,7 @@ class Sequencer:
         self.events = self.rejected = 0
         self.clock_ms = 0
         self._ticked_ms = 0
+        self._held_s = time.monotonic()
         self._tick_due = self._commit_due = 0.0
         self._policy = encode(policy)
 
@@ -96,8 +101,13 @@ class Sequencer:
         now_ms = 0 if self._by_producer else wall_ms()
         full = self._envelopes.max_wait_s
         for time_ms, raw in self._feeds.read(now_ms, min(POLL_S, full)):
-            self._take(time_ms, raw)
+            if self._feeds.is_conclusion(raw):
+                self._conclude(time_ms, raw)
+            else:
+                self._take(time_ms, raw)
         now_s = time.monotonic()
+        if self._by_producer:
+            self._hold(now_s)
         self._envelopes.flush(now_s)
         if not self._by_producer and now_s >= self._tick_due:
             self._tick()
@@ -122,6 +132,35 @@ class Sequencer:
             return
         self.events += 1
         self._envelopes.put(time_ms, event, body, time.monotonic())
+
+    def _conclude(self, time_ms: int, raw: Raw) -> None:
+        """Write what the analysis concluded."""
+        said = conclusion_of(raw.value)
+        recorded_ms = max(time_ms, self.clock_ms) if self.clock_ms else 0
+        for event in said.events:
+            if isinstance(event, e.Detected):
+                self._envelopes.put(recorded_ms, event, codec.encode(event), time.monotonic())
+            else:
+                self._envelopes.broadcast(event, recorded_ms)
+        if self._by_producer:
+            week_ms = next_week_ms(said.at_ms, self._intake.card.policy)
+            self._feeds.until_ms = max(self._feeds.until_ms, week_ms)
+
+    def _hold(self, now_s: float) -> None:
+        """Where history waits for the analysis, let it know that the time has come."""
+        feeds = self._feeds
+        if not feeds.until_ms and feeds.waiting and (heard_ms := feeds.heard_ms()):
+            feeds.until_ms = next_week_ms(heard_ms, self._intake.card.policy)
+        if not feeds.waiting or feeds.clock_ms != feeds.until_ms - 1:
+            self._held_s = now_s
+        elif self._ticked_ms < feeds.until_ms:
+            self._ticked_ms = self.clock_ms = feeds.until_ms
+            self._envelopes.tick(feeds.until_ms, now_s)
+            self._envelopes.flush()
+        elif now_s - self._held_s > HELD_S:
+            _LOG.warning('msg="history waits for the analysis" until_ms=%d '
+                         'hint="is `xinfeng analyst` running?"', feeds.until_ms)
+            self._held_s = now_s
 
     def _tick(self) -> None:
         """Let time pass up to where all feeds are known, if the broker answers."""
@@ -163,7 +202,7 @@ class Sequencer:
                                  f"the log knows {old[-1]} as its last item")
         event = e.PolicyChanged(self._policy, digest(self._policy))
         # From the day on which each shard stands: what still waits in the feeds comes after.
-        self._envelopes.policy(event, 0)
+        self._envelopes.broadcast(event, 0)
         self._out.flush()
         self._out.send(self._topics.policies, self._policy.encode(), key=b"policy")
         self._out.flush()

@@ -15,6 +15,8 @@ import fleet as fl
 import pytest
 from fleet import DAYS, T0, WANTED, Fleet, expected, fault_of
 
+from alerts.bodies import BODIES
+from alerts.titles import TITLES
 from models import anomaly
 from models import events as e
 from models.policy import digest, encode
@@ -73,6 +75,10 @@ def test_the_texts_say_what_and_for_whom() -> None:
     assert (seen["iot-anomaly"].level, seen["iot-fault"].level) == ("yellow", "blue")
     assert seen["iot-tamper"].level == "orange"
     assert "故障" in seen["iot-fault"].facts["zh"] and seen["iot-fault"].facts["device"] == "d1"
+    for rule, zh, en in (("iot-fault", "请安排检修", "says nothing against the subject"),
+                         ("iot-anomaly", "请核实", "verify on site")):
+        title, body = TITLES[rule](seen[rule], {}), BODIES[rule](seen[rule], {})
+        assert "d1" in title[0] and zh in body[0] and en in body[1]
 
 
 def test_verdicts_are_those_of_the_definition() -> None:
