@@ -48,6 +48,64 @@ def _plunge(a: Alert, items: Catalogue) -> Words:
             f"{f['days']} days. Please watch it and check in time.")
 
 
+def _risk(a: Alert, items: Catalogue) -> Words:
+    f = a.facts
+    zh, en = item_words(a.item, items)
+    chance, limit = float(f["probability"]), float(f["limit"])
+    return (f"{zh}在今后 {f['days']} 日内出现不良结果的概率为 {chance:.0%}（界限 {limit:.0%}），"
+            "依据见所列事实，请优先安排检查；该概率仅供内部参考，不影响公共信用等级。",
+            f"for {en} the chance of an adverse finding within {f['days']} days is {chance:.0%} "
+            f"(limit {limit:.0%}), for the facts listed. Please inspect it first. The chance is "
+            "for internal use and touches no public grade.")
+
+
+def _complaints(a: Alert, items: Catalogue) -> Words:
+    f = a.facts
+    return (f"最近 {f['days']} 日收到投诉 {f['reports']} 件，按其自身和同行的往常水平约为 "
+            f"{f['expected']} 件，请核查原因。",
+            f"{f['reports']} complaints within {f['days']} days, where about {f['expected']} would "
+            "be usual for it and its peers. Please find out why.")
+
+
+def _regional(a: Alert, items: Catalogue) -> Words:
+    f = a.facts
+    names = [item_words(i, items) for i in f["items"].split()]
+    districts = f["districts"].split()
+    return (f"“{f['cause']}”投诉在{'、'.join(districts)}上升：{f['days']} 日内最强一处 "
+            f"{f['reports']} 件，往常约 {f['expected']} 件；涉及{'；'.join(zh for zh, _ in names)}，"
+            f"主体 {f['businesses']} 家（名单见附）。请会商研判，必要时开展专项检查。",
+            f'complaints about "{f["cause"]}" rise in {", ".join(districts)}: in the strongest '
+            f"place {f['reports']} within {f['days']} days, where about {f['expected']} are usual; "
+            f"{', '.join(en for _, en in names)}; {f['businesses']} businesses, listed. Please "
+            "confer, and inspect where needed.")
+
+
+def _drift(a: Alert, items: Catalogue) -> Words:
+    f = a.facts
+    return (f"学习模型的预测误差由 {f['before']} 变为 {f['after']}（检测方法 {f['detector']}）。"
+            "请检查数据来源和政策有无变化；等级仍由政策界限内的权重决定。",
+            f"the error of the learned card went from {f['before']} to {f['after']} "
+            f"({f['detector']}). Please check whether feeds or practice changed; weights stay "
+            "inside the policy's bounds.")
+
+
+def _silent(a: Alert, items: Catalogue) -> Words:
+    f = a.facts
+    return (f"数据源 {f['source']} 自 {f['since']} 起没有数据，按其往常规律应有约 {f['expected']} 条。"
+            "请联系该单位检查报送。",
+            f"nothing from {f['source']} since {f['since']}; about {f['expected']} events would "
+            "be usual by now. Please ask the department to check its transmission.")
+
+
+def _identifiers(a: Alert, items: Catalogue) -> Words:
+    f = a.facts
+    return (f"数据源 {f['source']} 最近 {f['taken']} 条中有 {f['wrong']} 条统一社会信用代码有误"
+            f"（允许 {f['limit']}）。请该单位核对后重报，原文见死信。",
+            f"{f['wrong']} of the last {f['taken']} events of {f['source']} had a wrong code "
+            f"({f['limit']} are allowed). The department is asked to correct and send them again; "
+            "the originals are among the dead letters.")
+
+
 def _matter(a: Alert, items: Catalogue) -> Words:
     (zh, act), (en, done) = MATTERS[a.rule]
     due = date(a.facts["due"])
@@ -119,6 +177,12 @@ BODIES: dict[str, Make] = {
     "grade-gap": _gap,
     "grade-drop": _drop,
     "score-plunge": _plunge,
+    "risk-high": _risk,
+    "complaint-surge": _complaints,
+    "regional-surge": _regional,
+    "model-drift": _drift,
+    "feed-silent": _silent,
+    "identifier-errors": _identifiers,
     "review-overdue": _review,
     "objection-overdue": _objection,
     "repeat-offence": _repeat,

@@ -12,6 +12,7 @@ from alerts.bodies import BODIES
 from alerts.titles import TITLES
 from alerts.told import Alert, Catalogue
 from alerts.words import record_text
+from models.events import NO_BUSINESS
 
 __all__ = ["Alert", "Catalogue", "body", "record_text", "title"]
 
@@ -38,8 +39,11 @@ def body(alert: Alert, name: str = "", items: Catalogue = _NO_ITEMS) -> Text:
         The catalogue, for names of items and departments.
     """
     zh, en = BODIES.get(alert.rule, bodies.other)(alert, items)
-    who = name or alert.subject
-    zh, en = f"{who}：{zh}", f"{who}: {en}"
+    if alert.subject.startswith(NO_BUSINESS):
+        en = en[:1].upper() + en[1:]
+    else:
+        who = name or alert.subject
+        zh, en = f"{who}：{zh}", f"{who}: {en}"
     match alert.state:
         case "resolved":
             zh, en = f"{zh}该情形现已消除。", f"{en} This is no longer the case."

@@ -36,6 +36,40 @@ def _plunge(a: Alert, items: Catalogue) -> Words:
             f"Risk score down {f['points']} points within {f['days']} days")
 
 
+def _risk(a: Alert, items: Catalogue) -> Words:
+    f = a.facts
+    percent = f"{float(f['probability']):.0%}"
+    return (f"{f['days']} 日内出现不良结果的概率 {percent}",
+            f"Chance of an adverse finding within {f['days']} days: {percent}")
+
+
+def _complaints(a: Alert, items: Catalogue) -> Words:
+    f = a.facts
+    return (f"{f['days']} 日内投诉 {f['reports']} 件，明显多于往常",
+            f"{f['reports']} complaints within {f['days']} days, far more than usual")
+
+
+def _regional(a: Alert, items: Catalogue) -> Words:
+    f = a.facts
+    where = {"cell": ("苗头性", "emerging"), "districts": ("跨区域", "spreading over districts"),
+             "items": ("跨行业", "spreading over trades")}[f["scope"]]
+    return (f"{where[0]}风险：“{f['cause']}”投诉上升（{f['districts'].replace(' ', '、')}）",
+            f'Complaints about "{f["cause"]}" rise, {where[1]} ({f["districts"]})')
+
+
+def _drift(a: Alert, items: Catalogue) -> Words:
+    return "评分模型预测质量下降", "The scoring model forecasts worse than it did"
+
+
+def _silent(a: Alert, items: Catalogue) -> Words:
+    return f"数据源中断：{a.facts['source']}", f"Feed silent: {a.facts['source']}"
+
+
+def _identifiers(a: Alert, items: Catalogue) -> Words:
+    return (f"统一社会信用代码差错超标：{a.facts['source']}",
+            f"Too many wrong codes: {a.facts['source']}")
+
+
 def _matter(a: Alert, items: Catalogue) -> Words:
     (zh, act), (en, _) = MATTERS[a.rule]
     due = date(a.facts["due"])
@@ -78,6 +112,12 @@ TITLES: dict[str, Make] = {
     "grade-gap": _gap,
     "grade-drop": _drop,
     "score-plunge": _plunge,
+    "risk-high": _risk,
+    "complaint-surge": _complaints,
+    "regional-surge": _regional,
+    "model-drift": _drift,
+    "feed-silent": _silent,
+    "identifier-errors": _identifiers,
     "review-overdue": _review,
     "objection-overdue": _objection,
     "repeat-offence": _repeat,

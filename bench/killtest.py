@@ -31,10 +31,10 @@ from streams.embedded import Embedded
 from streams.reader import Reader
 
 EVENTS_PER_SUBJECT = 11.6
-KINDS = (("worker", 10), ("intake", 5), ("redis", 5), ("broker", 4), ("add", 2), ("remove", 2),
-         ("flush", 1))
+KINDS = (("worker", 10), ("intake", 5), ("analyst", 4), ("redis", 5), ("broker", 4), ("add", 2),
+         ("remove", 2), ("flush", 1))
 """What happens, and how often among the others."""
-KILLS = ("worker", "intake", "redis", "broker")
+KILLS = ("worker", "intake", "analyst", "redis", "broker")
 
 
 def say(text: str) -> None:
@@ -142,6 +142,9 @@ class Chaos:
     def _worker(self) -> None:
         self._again(self.random.choice([w for w in self.workers if w in self.site.roles]))
 
+    def _analyst(self) -> None:
+        self._again("analyst")
+
     def _intake(self) -> None:
         # Which of the two works is not known here: sometimes both go.
         for name in self.random.sample(self.intakes, self.random.choice((1, 2))):
@@ -201,7 +204,7 @@ def killtest(folder: Path, *, subjects: int, kills: int, seed: int, partitions: 
         tell(f"kafka {site.settings.kafka.servers}, {site.settings.redis.url}; publishing")
         site.run("publish", str(city), "--event-time")
         chaos = Chaos(site, seed, kills, wanted["accepted"], workers)
-        for name in [*chaos.intakes, *chaos.workers]:
+        for name in ["analyst", *chaos.intakes, *chaos.workers]:
             site.start(name)
         chaos.run(limit_s)
         tell("the plan is through; waiting until all is settled")

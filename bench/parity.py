@@ -27,7 +27,7 @@ def through_kafka(site: Site, city: Path, workers: int, limit_s: float) -> dict[
     try:
         site.start_servers()
         site.run("publish", str(city), "--event-time")
-        for name in ("intake0", *(f"worker{n}" for n in range(workers))):
+        for name in ("analyst", "intake0", *(f"worker{n}" for n in range(workers))):
             site.start(name)
         started = time.monotonic()
         site.wait(limit_s, revive=False)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
+import datetime as dt
 import hashlib
 import hmac
 import json
@@ -62,6 +63,9 @@ class Name:
     heard: dict[str, Heard] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
+    alerts: set[str] = field(default_factory=set)
+    latencies_ms: list[float] = field(default_factory=list)
+    """From the alert's own `updated_at` to here, for the first request of each key."""
     at_once: int = 0
     at_once_max: int = 0
 
@@ -120,7 +124,7 @@ class Receivers:
                       writer: asyncio.StreamWriter) -> None:
         parts = urlsplit(target)
         if parts.path == "/state":
-            await _write(writer, 200, json.dumps(self.state()).encode())
+            await _write(writer, 200, json.dumps(self.state("latency" in parts.query)).encode())
             return
         kind, name = _who(parts.path, parse_qs(parts.query))
         how = self.behaviours.get(name, Behaviour())
@@ -152,31 +156,45 @@ class Receivers:
                 await asyncio.sleep(HANG_S)
             if not heard.processed or kind != "hook":
                 heard.processed += 1
+                said = json.loads(body)
                 if self._keep:
-                    mine.bodies.append(json.loads(body))
+                    mine.bodies.append(said)
+                if kind == "hook":
+                    for alert in said["data"]["alerts"]:
+                        mine.alerts.add(alert["id"])
+                        at = dt.datetime.fromisoformat(alert["updated_at"]).timestamp() * 1000
+                        mine.latencies_ms.append(heard.first_ms - at)
             if drawn(how.late, "late"):
                 await _write(writer, 500, b'{"error":"lost the answer"}')
                 return
             if drawn(how.mute, "mute"):
                 await asyncio.sleep(HANG_S)
-            said = how.reply if how.reply is not None else _success(kind, how.code)
+            reply = how.reply if how.reply is not None else _success(kind, how.code)
             extra = f"location: {how.location}\r\n" if how.location else ""
             if 200 <= how.status < 300:
                 heard.answered += 1
-            await _write(writer, how.status, json.dumps(said).encode(), extra)
+            await _write(writer, how.status, json.dumps(reply).encode(), extra)
             if how.twice:
-                await _write(writer, how.status, json.dumps(said).encode(), extra)
+                await _write(writer, how.status, json.dumps(reply).encode(), extra)
         finally:
             mine.at_once -= 1
 
-    def state(self) -> dict[str, Any]:
-        """Sums by receiver."""
+    def state(self, latency: bool = False) -> dict[str, Any]:
+        """Sums by receiver; cheap without latencies."""
         return {name: {"keys": len(n.heard), "requests": sum(h.requests for h in n.heard.values()),
                        "processed": sum(h.processed for h in n.heard.values()),
                        "processed_twice": sum(h.processed > 1 for h in n.heard.values()),
                        "again": sum(h.again for h in n.heard.values()),
-                       "refused": len(n.refused), "at_once_max": n.at_once_max}
+                       "refused": len(n.refused), "at_once_max": n.at_once_max,
+                       "alerts": len(n.alerts),
+                       "latency_ms": _quantiles(n.latencies_ms) if latency else {}}
                 for name, n in self.names.items()}
+
+
+def _quantiles(values: list[float]) -> dict[str, float]:
+    ordered = sorted(values)
+    return {name: round(ordered[min(int(q * len(ordered)), len(ordered) - 1)], 1)
+            for name, q in (("p50", 0.5), ("p99", 0.99), ("max", 1.0))} if ordered else {}
 
 
 def _who(path: str, query: dict[str, list[str]]) -> tuple[str, str]:

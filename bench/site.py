@@ -145,8 +145,9 @@ class Site:
         consumer = Consumer({**confluent(self.settings.kafka),
                              "group.id": f"{self.settings.kafka.prefix}.intake.feeds"})
         left = 0
-        for topic in self.topics.feeds:
-            for partition in range(self.settings.kafka.feed_partitions):
+        for topic in (*self.topics.feeds, self.topics.conclusions):
+            one = topic == self.topics.conclusions
+            for partition in range(1 if one else self.settings.kafka.feed_partitions):
                 at = TopicPartition(topic, partition)
                 end = consumer.get_watermark_offsets(at, timeout=10)[1]
                 left += end - max(consumer.committed([at], timeout=10)[0].offset, 0)
@@ -164,9 +165,23 @@ class Site:
         view = RedisView(self.client(), self.settings.kafka.prefix)
         return [view.mark(p) for p in range(self.settings.kafka.partitions)]
 
+    def untold(self) -> int:
+        """Records that the analyst has not heard."""
+        consumer = Consumer({**confluent(self.settings.kafka),
+                             "group.id": f"{self.settings.kafka.prefix}.analyst"})
+        left = 0
+        for topic in (self.topics.signals, self.topics.examples):
+            for partition in range(self.settings.kafka.partitions):
+                at = TopicPartition(topic, partition)
+                end = consumer.get_watermark_offsets(at, timeout=10)[1]
+                left += end - max(consumer.committed([at], timeout=10)[0].offset, 0)
+        consumer.close()
+        return left
+
     def settled(self) -> bool:
-        """Whether everything published was taken, folded and shown."""
-        return self.feeds_left() == 0 and self.marks() == self.log_ends()
+        """Whether everything published was taken, folded and shown, and all that follows."""
+        return (self.feeds_left() == 0 and self.marks() == self.log_ends()
+                and self.untold() == 0 and self.feeds_left() == 0)
 
     def wait(self, limit_s: float, revive: bool = True) -> float:
         """Wait until all is settled; how long it took [s]."""

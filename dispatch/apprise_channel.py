@@ -15,9 +15,6 @@ from alerts import render
 from alerts.letter import Letter
 from dispatch.channel import Outcome
 
-MARKS_WRONG = ("authentication", "535", "unauthorized", "invalid credentials")
-"""Words in Apprise's log that speak of a wrong setting."""
-
 
 class AppriseChannel:
     """One Apprise URL, for letters as e-mail or as short messages."""
@@ -53,11 +50,8 @@ class AppriseChannel:
             title, body = "", render.sms(letter, self._segments_max)
         found = self._apprise.notify(body=body, title=title,
                                      body_format=apprise.NotifyFormat.TEXT)
-        text = _why(found)
-        if found:
-            return Outcome("ok", 0, text)
-        wrong = any(mark in text.lower() for mark in MARKS_WRONG)
-        return Outcome("endpoint" if wrong else "retry", 1, text)
+        # A wrong password looks like a server that is away: the breaker sees to both.
+        return Outcome("ok", 0, _why(found)) if found else Outcome("retry", 1, _why(found))
 
 
 def _why(result: apprise.AppriseResult) -> str:

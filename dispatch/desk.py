@@ -13,7 +13,7 @@ import msgspec
 
 from alerts import escalation
 from alerts.escalation import Course
-from alerts.letter import PLAIN, Entry, Words, entry, letter
+from alerts.letter import PLAIN, Words, entry, letter
 from alerts.notice import OPEN, OVER, REVIEW_RULE, Notice
 from alerts.notify import (
     HELD,
@@ -30,16 +30,15 @@ from alerts.notify import (
 from alerts.routing import Directory, Route, route
 from alerts.told import Catalogue
 from alerts.worktime import WorkTime
+from dispatch import undelivered
 from dispatch.ledger import Held, Ledger, Pair
 from dispatch.outbox import Outbox
-from models.notify_policy import Notify, Receiver
+from models.notify_policy import Notify
 
 BATCH_MAX = 500
 """Timers that are looked at in one transaction."""
 STORM_NOTE = Words("短时间内预警较多，已改为汇总发送。",
                    "Many alerts at once: they are sent as a digest.")
-UNDELIVERED_NOTE = Words("以下预警未能送达{who}，请另行通知。",
-                         "These could not be delivered to {who}; please see to it.")
 
 
 class Case(NamedTuple):
@@ -75,7 +74,7 @@ class Desk:
         self.fresh: set[str] = set()
         """Endpoints for which something was enqueued: for `Sender.wake`, which empties it."""
         self.retry_max_s = retry_max_s
-        self._deadline_ms = round(deadline_h * 3_600_000)
+        self.deadline_ms = round(deadline_h * 3_600_000)
 
     def apply(self, notices: Iterable[Notice], now_ms: int, *, upto: int | None = None,
               source: str = "") -> int:
@@ -134,7 +133,7 @@ class Desk:
         with self.ledger.transaction():
             alerts = self.ledger.due_alerts(now_ms, BATCH_MAX)
             pairs = self.ledger.due_pairs(now_ms, BATCH_MAX)
-            lost = self._tell_undelivered(now_ms)
+            lost = undelivered.tell(self, now_ms)
             touched: dict[str, Held] = {}
             for id in alerts:
                 held = self.ledger.held(id)
@@ -143,7 +142,10 @@ class Desk:
                 assert course != held.course, f"{id}: a step is due and is not taken"
                 touched[id] = self._put(held.notice, course)
             for pair in pairs:
-                if pair.alert not in touched:
+                if pair.receiver not in self.directory.by_id:
+                    # Taken out of the catalogue: nothing waits for it any more.
+                    self.ledger.put_pair(pair._replace(again_ms=0, done=True))
+                elif pair.alert not in touched:
                     found = self.ledger.held(pair.alert)
                     assert found is not None, f"pair without alert {pair.alert}"
                     touched[pair.alert] = found
@@ -184,6 +186,8 @@ class Desk:
             routes = {r.receiver: r for r in self._routes(held)}
             pairs = {p.receiver: p for p in self.ledger.pairs_of(held.notice.id)}
             for receiver in dict.fromkeys((*routes, *pairs)):
+                if receiver not in self.directory.by_id:
+                    continue
                 pair = pairs.get(receiver) or self._pair(receiver, held.notice)
                 case = Case(pair, held, routes.get(receiver))
                 groups.setdefault((receiver, held.notice.group), {})[held.notice.id] = case
@@ -264,7 +268,7 @@ class Desk:
         made = letter(person, entries, now_ms, self.base_url, salt=sorted(salt), digest=digest,
                       note=note, entries_max=self.policy.gather.alerts_max)
         new = self.outbox.put(made, self.endpoints.get(receiver, ()), now_ms,
-                              now_ms + self._deadline_ms)
+                              now_ms + self.deadline_ms)
         assert new, f"letter {made.key} was written before"
         self.fresh.update(self.endpoints.get(receiver, ()))
         self.outbox.note_lines(made.key, [(e.alert, e.seq, e.reason) for e in entries])
@@ -281,41 +285,6 @@ class Desk:
                     decision.reason, decision.wants, decision.by, key, told)
         if pair != case.pair or not case.pair.key:
             self.ledger.put_pair(pair)
-
-    # ------------------------------------------------------------------------------------- failure
-
-    def _tell_undelivered(self, now_ms: int) -> bool:
-        """What was given up is told to the centre, one letter an endpoint."""
-        lost = self.outbox.undelivered(BATCH_MAX)
-        by_endpoint: dict[str, list[Entry]] = {}
-        for _, endpoint, given_up in lost:
-            by_endpoint.setdefault(endpoint, []).extend(
-                msgspec.structs.replace(e, reason=Reason.UNDELIVERED) for e in given_up.entries)
-        receivers = {endpoint: given_up.receiver for _, endpoint, given_up in lost}
-        nobody = set()
-        for endpoint, entries in by_endpoint.items():
-            centres = self._centres(receivers[endpoint])
-            if not centres:
-                nobody.add(endpoint)
-            for centre in centres:
-                who = self.directory.by_id.get(receivers[endpoint])
-                name = who.name if who else receivers[endpoint]
-                note = Words(UNDELIVERED_NOTE.zh.format(who=name),
-                             UNDELIVERED_NOTE.en.format(who=name))
-                made = letter(centre, list({e.alert: e for e in entries}.values()), now_ms,
-                              self.base_url, salt=[endpoint, *(str(r) for r, _, _ in lost)],
-                              digest=True, note=note,
-                              entries_max=self.policy.gather.alerts_max)
-                self.outbox.put(made, self.endpoints.get(centre.id, ()), now_ms,
-                                now_ms + self._deadline_ms)
-                self.outbox.note_lines(made.key, [(e.alert, e.seq, e.reason) for e in entries])
-                self.fresh.update(self.endpoints.get(centre.id, ()))
-        self.outbox.report((row, endpoint not in nobody) for row, endpoint, _ in lost)
-        return bool(lost)
-
-    def _centres(self, failed: str) -> list[Receiver]:
-        return [r for r in self.directory.of("centre")
-                if r.id != failed and r.mode == "people" and r.id in self.endpoints]
 
 
 def _heaviest(going: Sequence[tuple[Case, Decision]]) -> str:

@@ -15,13 +15,15 @@ from dispatch.audit import Gap, audit
 from dispatch.backoff import Delivery
 from dispatch.channel import Channel
 from dispatch.desk import Desk
+from dispatch.gate import Gate
 from dispatch.ledger import Ledger
 from dispatch.outbox import Act, DeadReceiver
 from dispatch.sender import Sender
 from dispatch.webhook import iso
 from models.notify_policy import Notify
 
-LOOK_MAX_S = 5.0
+LOOK_S = 1.0
+"""A timer is late by this at most."""
 PURGE_MS = 3_600_000
 SOURCE = "urn:xinfeng:answer"
 
@@ -36,20 +38,22 @@ class Dispatcher:
     now
         Epoch milliseconds. Moments of reminders and escalation follow this clock, the log's clock
         says when things happened.
+    gate
+        That of the channels' `Poster`.
     """
 
     def __init__(self, path: Path | None, policy: Notify, time: WorkTime, items: Catalogue,
-                 channels: Sequence[Channel], delivery: Delivery, now: Callable[[], int]) -> None:
+                 channels: Sequence[Channel], delivery: Delivery, now: Callable[[], int],
+                 gate: Gate | None = None) -> None:
         self.ledger = Ledger(path)
         endpoints: dict[str, list[str]] = {}
         for c in channels:
             endpoints.setdefault(c.receiver, []).append(c.endpoint)
         self.desk = Desk(self.ledger, policy, time, endpoints, items, base_url=delivery.base_url,
                          deadline_h=delivery.deadline_h, retry_max_s=delivery.retry_max_s)
-        self.sender = Sender(self.desk.outbox, channels, delivery, now)
+        self.sender = Sender(self.desk.outbox, channels, delivery, now, gate)
         self.delivery = delivery
         self._now = now
-        self._wake = threading.Event()
         self._purged_ms = now()
 
     def mark(self, source: str = "") -> int:
@@ -60,7 +64,6 @@ class Dispatcher:
         """Take transitions in, durably; how many letters came of it."""
         made = self.desk.apply(notices, self._now(), upto=upto, source=source)
         self._send()
-        self._wake.set()
         return made
 
     def adopt(self, notices: Iterable[Notice], *, upto: int, source: str = "") -> None:
@@ -90,16 +93,14 @@ class Dispatcher:
                 self.sender.run(stop)
             except BaseException as error:
                 failed.append(error)
-                self._wake.set()
 
         sending = threading.Thread(target=send, name="send", daemon=True)
         sending.start()
-        while not stop.is_set() and not failed:
+        while not failed:
             again = self.tick()
-            # Half of one look more than needed does no harm; a moment too late would.
-            wait_s = min(max(again - self._now(), 1) / 1000, LOOK_MAX_S) if again else LOOK_MAX_S
-            self._wake.wait(min(wait_s, 0.5))
-            self._wake.clear()
+            wait_s = max(again - self._now(), 1) / 1000 if again else LOOK_S
+            if stop.wait(min(wait_s, LOOK_S)):
+                break
         self.sender.wake()
         sending.join()
         if failed:

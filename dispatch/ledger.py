@@ -52,7 +52,8 @@ CREATE TABLE IF NOT EXISTS outbox (
     done_ms INTEGER NOT NULL, code INTEGER NOT NULL, answer TEXT NOT NULL,
     reported INTEGER NOT NULL, UNIQUE (letter, endpoint));
 CREATE INDEX IF NOT EXISTS outbox_due ON outbox (endpoint, rank, due_ms) WHERE state = 0;
-CREATE INDEX IF NOT EXISTS outbox_open ON outbox (state) WHERE state = 1 OR state = 3;
+CREATE INDEX IF NOT EXISTS outbox_open ON outbox (state, reported)
+    WHERE state = 1 OR state = 3;
 CREATE TABLE IF NOT EXISTS endpoints (
     endpoint TEXT PRIMARY KEY, receiver TEXT NOT NULL, failing_since_ms INTEGER NOT NULL,
     ok_ms INTEGER NOT NULL, code INTEGER NOT NULL, answer TEXT NOT NULL) WITHOUT ROWID;
@@ -181,12 +182,6 @@ class Ledger:
         p = self.one("SELECT min(again_ms) FROM pairs WHERE again_ms>0")
         found = [int(r[0]) for r in (a, p) if r and r[0]]
         return min(found, default=0)
-
-    def open_alerts(self) -> Iterator[Held]:
-        """Alerts and reviews that are not over."""
-        for body, course in self.all(
-                "SELECT body, course FROM alerts WHERE state IN ('firing', 'acknowledged')"):
-            yield Held(_NOTICE(body), _COURSE(course) if course else None)
 
     def silences(self, now_ms: int) -> list[Silence]:
         return [_SILENCE(r[0]) for r in self.all(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import ssl
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import urllib3
 from urllib3.exceptions import HTTPError
 
+from dispatch.gate import Gate
 from dispatch.guard import Refused, Resolve, Target, resolve, target
 
 ANSWER_MAX_BYTES = 16_384
@@ -45,10 +46,12 @@ class Poster:
     would be taken for that to the next message. Used by all threads."""
 
     def __init__(self, hosts: Collection[str], timeout_s: float, *,
-                 resolver: Resolve = resolve, context: ssl.SSLContext | None = None) -> None:
+                 resolver: Resolve = resolve, context: ssl.SSLContext | None = None,
+                 gate: Gate | None = None) -> None:
         self._hosts = frozenset(hosts)
         self._timeout_s = timeout_s
         self._resolver = resolver
+        self.gate = gate or Gate()
         self._context = context or ssl.create_default_context()
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str], *,
@@ -66,10 +69,10 @@ class Poster:
         try:
             with self._pool(where) as pool:
                 response = pool.urlopen(
-                    "POST", where.path, body=body, redirect=False, retries=False,
+                    "POST", where.path, body=self._let_out(body), redirect=False, retries=False,
                     preload_content=False, headers={
                         **headers, "Host": _host(where), "User-Agent": "xinfeng",
-                        "Connection": "close"},
+                        "Content-Length": str(len(body)), "Connection": "close"},
                     timeout=urllib3.Timeout(connect=self._timeout_s, read=self._timeout_s))
                 read = b""
                 while len(read) < ANSWER_MAX_BYTES:
@@ -83,6 +86,11 @@ class Poster:
         except (HTTPError, OSError) as error:
             raise Unreachable(f"{type(error).__name__}: {error}"[:300]) from None
         return Answer(response.status, {k.lower(): v for k, v in response.headers.items()}, read)
+
+    def _let_out(self, body: bytes) -> Iterator[bytes]:
+        """The body once the connection stands and the gate is free: only then can it arrive."""
+        self.gate.enter()
+        yield body
 
     def _pool(self, where: Target) -> urllib3.HTTPConnectionPool:
         """A connection to an address; the certificate must be that of the name."""

@@ -14,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from dispatch.backoff import Breaker, Delivery, broken, retry_ms
 from dispatch.channel import Channel, Outcome
+from dispatch.gate import Gate
 from dispatch.outbox import DEAD, DELIVERED, WAITING, Outbox, Result, Row
 
 _LOG = logging.getLogger("xinfeng.dispatch")
@@ -30,16 +31,19 @@ class Sender:
     ----------
     now
         Epoch milliseconds.
+    gate
+        That of the channels' `Poster`.
     """
 
     def __init__(self, outbox: Outbox, channels: Iterable[Channel], delivery: Delivery,
-                 now: Callable[[], int]) -> None:
+                 now: Callable[[], int], gate: Gate | None = None) -> None:
         self.outbox = outbox
         self.channels = {c.endpoint: c for c in channels}
         self.delivery = delivery
         self.breakers = {e: Breaker(failing_since_ms=outbox.failing_since(e))
                          for e in self.channels}
         self.attempts = 0
+        self._gate = gate or Gate()
         self._now = now
         self._wake = threading.Condition()
         self._stopping = False
@@ -49,7 +53,7 @@ class Sender:
         self._looked_ms = 0
         self._recent: dict[str, deque[int]] = {e: deque() for e in self.channels}
         self._failed: BaseException | None = None
-        outbox.recover()
+        outbox.recover(self.channels)
 
     def wake(self, endpoints: Iterable[str] = ()) -> None:
         """Something was enqueued for these."""
@@ -84,7 +88,7 @@ class Sender:
         stop = threading.Event()
         thread = threading.Thread(target=self.run, args=(stop,), name="drain")
         thread.start()
-        while self._now() < limit_ms and self.outbox.counts()["waiting"] + len(self._busy):
+        while self._now() < limit_ms and self.outbox.waiting() + len(self._busy):
             stop.wait(0.01)
         stop.set()
         self.wake()
@@ -136,7 +140,12 @@ class Sender:
         """One attempt; the next message, if one may go at once."""
         self._recent[row.endpoint].append(self._now())
         self.attempts += 1
-        outcome = channel.send(row.letter, self._now())
+        try:
+            return self._record(channel, row, channel.send(row.letter, self._now()))
+        finally:
+            self._gate.leave()
+
+    def _record(self, channel: Channel, row: Row, outcome: Outcome) -> Row | None:
         now = self._now()
         result = self._result(row, outcome, now)
         self._judge(channel, outcome, now)

@@ -13,9 +13,10 @@ from collections.abc import Sequence
 import msgspec
 
 from models.surge_episode import COMPLAINT, REGIONAL, Surge, quiet, surge_id
+from models.surge_grid import grid
 from models.surge_policy import SurgePolicy
 from models.surge_regions import regions
-from models.surge_scan import scan
+from models.surge_scan import LOOSE, scan
 from models.surge_state import Cells
 from models.surge_subjects import Bursts, bursts
 from models.surge_tails import discoveries
@@ -41,11 +42,17 @@ def evaluate(state: Cells, day: int, policy: SurgePolicy,
     if policy.complaint.enabled:
         out += subjects(bursts(state, day, policy), state, policy, before)
     if policy.regional.enabled:
-        out += regions(scan(state, day, policy), state, policy, before)
+        out += regions(scan(state, day, policy, loose(policy, before)), state, policy, before)
     off = {rule for rule, on in ((COMPLAINT, policy.complaint.enabled),
                                  (REGIONAL, policy.regional.enabled)) if not on}
     out += [msgspec.structs.replace(s, phase="resolved", day=day) for s in before if s.rule in off]
     return sorted(out, key=lambda s: s.id)
+
+
+def loose(policy: SurgePolicy, before: Sequence[Surge]) -> float:
+    """No p-value above it has a say."""
+    rule = policy.regional
+    return min(LOOSE, max(rule.p_max, rule.keep_p) if before else rule.p_max)
 
 
 # ---------------------------------------------------------------------------------- one subject
@@ -60,8 +67,8 @@ def subjects(found: Bursts, state: Cells, policy: SurgePolicy,
     out = []
     recent: dict[str, list[tuple[int, str, str]]] = {}
     wanted = {b.subject for b in found.found if b.p <= limit or b.subject in open_}
-    for cell in sorted(state.recent) if wanted else ():
-        for (when, subject, source, id, _, _), n in state.recent[cell].items():
+    for cell in grid(state, day).behind(wanted) if wanted else ():
+        for (when, subject, source, id, _, _), n in state.recent.get(cell, {}).items():
             if n > 0 and subject in wanted and day - rule.window_d < when <= day:
                 recent.setdefault(subject, []).append((when, source, id))
     for burst in found.found:

@@ -24,18 +24,35 @@ References
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.surge_grid import (
+    ABOVE,
+    ALL,
+    CAUSE,
+    DISTRICT,
+    ITEM,
+    LEVEL,
+    NAMED,
+    OVER_DISTRICTS,
+    OVER_ITEMS,
+    WEEK_D,
+    Counts,
+    Ints,
+    grid,
+)
 from models.surge_policy import SurgePolicy
-from models.surge_state import WINDOW_D, Cell, Cells
+from models.surge_state import WINDOW_D, Cells
+from models.surge_sums import columns
+from models.surge_sums import total as total_of
 
-Ints = NDArray[np.int64]
+__all__ = ["ALL", "Floats", "Ints", "Past"]
+
 Floats = NDArray[np.float64]
 
-ALL = "*"
-WEEK_D = 7
 FINE = 2.0 ** 16
 """Weights are multiples of 1 / FINE: then sums of counts are exact, in whatever order and by
 whatever instructions numpy adds them."""
@@ -43,6 +60,8 @@ SHAPE = (0.5, 20.0)
 """Least and most shape of the prior."""
 SIGMAS = 3.0
 """A past week is cut to its expectation, so many deviations and two reports."""
+CUT_MIN = 3
+"""Fewer reports are never cut."""
 SEASON_MAX = 3.0
 SEASON_COUNT = 50.0
 """Expected reports with which last year's season is pulled toward none."""
@@ -52,232 +71,219 @@ PHI_WEEKS = 20.0
 
 
 class Past:
-    """Counts of all units by week, and what they say about the rates."""
+    """Counts of all units by week, and what they say about the rates.
+
+    A unit has the number that the grid gave it, which means nothing. `judged`: whether it is tested
+    at all.
+    """
 
     def __init__(self, state: Cells, day: int, policy: SurgePolicy) -> None:
-        rule = self.rule = policy.regional
+        self.rule = policy.regional
         self.state, self.day = state, day
-        names = sorted(state.cells)
-        first = day - WINDOW_D + 1
-        flat = np.frombuffer(b"".join(state.cells[c].data for c in names), np.int32)
-        flat = flat.reshape(-1, 2).astype(np.int64)
-        size = np.array([len(state.cells[c].data) // 2 for c in names], np.int64)
-        owner = np.repeat(np.arange(len(names)), size)
-        keep = (flat[:, 0] >= first) & (flat[:, 0] <= day) & (flat[:, 1] > 0)
-        owner, flat = owner[keep], flat[keep]
-        self.offset = flat[:, 0] - first
-        self.n = flat[:, 1]
-        self.owner = owner
+        self.grid = grid(state, day)
+        self.units = self.grid.units
         self.weeks = 0
-        if not len(owner):
+        first = self._first = day - WINDOW_D + 1 - self.grid.base
+        self.daily = self._days(self.grid.causes.all)[:, :len(self.grid.top)]
+        """Shape (days, causes)."""
+        self.total = self.daily.sum(axis=1, dtype=np.int64)
+        if not self.total.any():
             return
-        born = int(self.offset.min())
-        last = WINDOW_D - 1 - rule.guard_d
-        weeks = (last - born + 1) // WEEK_D
-        if weeks * WEEK_D < rule.history_d:
+        self.born = int((self.total > 0).argmax())
+        last = WINDOW_D - 1 - self.rule.guard_d
+        weeks = (last - self.born + 1) // WEEK_D
+        if weeks * WEEK_D < self.rule.history_d:
             return
         self.weeks = weeks
-        self._name_units(names)
-        self._count_weeks(last, born)
+        facts = self.grid.facts[:, :len(self.units)]
+        self.level, self.cause, self.above = facts[LEVEL], facts[CAUSE], facts[ABOVE:ABOVE + 3]
+        self.district, self.item = facts[DISTRICT], facts[ITEM]
+        self.families = {"districts": facts[OVER_DISTRICTS], "items": facts[OVER_ITEMS]}
+        """The sum over districts, or items, that a unit is part of, or -1."""
+        self.top = np.array(self.grid.top, np.int64)
+        self.is_cell = self.level == 0
+        self.cells = np.flatnonzero(self.is_cell)
+        self.there = self.grid.parts[:len(self.units)] > 0
+        rows = first + last - WEEK_D * np.arange(weeks)
+        self.counts: Counts = self.grid.weekly.all[rows, :len(self.units)]
+        """Shape (weeks, units), the latest first."""
+        self._exposures(last)
+        # A subject without a registration has no district: it counts in the sums only.
+        self.judged = ((self.known * WEEK_D >= self.rule.history_d) & (facts[NAMED] > 0)
+                       & self.there)
         self._rates()
 
-    # ---------------------------------------------------------------------------------- units
+    def _days(self, counts: Counts) -> Counts:
+        return counts[self._first:self._first + WINDOW_D]
 
-    def _name_units(self, names: list[tuple[str, ...]]) -> None:
-        """Number the cells and the sums over items, over districts, and over both."""
-        self.cells = len(names)
-        levels: list[list[Cell]] = [[(d, i, k) for d, i, k in names]]
-        levels.append(sorted({(d, ALL, k) for d, _, k in names}))
-        levels.append(sorted({(ALL, i, k) for _, i, k in names}))
-        levels.append(sorted({(ALL, ALL, k) for _, _, k in names}))
-        self.units = [u for level in levels for u in level]
-        number = {u: j for j, u in enumerate(self.units)}
-        self.level = np.repeat(np.arange(4), [len(level) for level in levels])
-        self.up = np.array([[number[d, ALL, k], number[ALL, i, k], number[ALL, ALL, k]]
-                            for d, i, k in names], np.int64)
-        causes = {k: j for j, k in enumerate(sorted({u[2] for u in self.units}))}
-        districts = {d: j for j, d in enumerate(sorted({d for d, _, _ in names}))}
-        items = {i: j for j, i in enumerate(sorted({i for _, i, _ in names}))}
-        self.causes = len(causes)
-        self.cause = np.array([causes[u[2]] for u in self.units], np.int64)
-        # The number past the last stands for all.
-        self.district = np.array([districts.get(u[0], len(districts)) for u in self.units])
-        self.item = np.array([items.get(u[1], len(items)) for u in self.units])
-        self.families: dict[tuple[str, Cell], list[int]] = {}
-        """Judged units of a cause that differ in their district, or in their item, only."""
-        self._named = np.array([u[0] != "" for u in self.units])
-        """A subject without a registration has no district: it counts in the sums only."""
-
-    def _lift(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Counts of cells -> of all units, along the first axis."""
-        out = np.zeros((len(self.units), *counts.shape[1:]), counts.dtype)
-        out[:self.cells] = counts
-        for column in range(3):
-            np.add.at(out, self.up[:, column], counts)
-        return out
-
-    def _count_weeks(self, last: int, born: int) -> None:
-        week = (last - self.offset) // WEEK_D
-        inside = (self.offset <= last) & (week < self.weeks)
-        flat = np.bincount(self.owner[inside] * self.weeks + week[inside],
-                           self.n[inside], self.cells * self.weeks)
-        cells = flat.astype(np.int64).reshape(self.cells, self.weeks)
-        self.counts = self._lift(cells)
-        """Shape (units, weeks), the latest first."""
-        self.by_cause = self.counts[self.level == 3]
-        total = self.by_cause.sum(axis=0)
+    def _exposures(self, last: int) -> None:
+        self.by_cause = self.counts[:, self.top].astype(np.int64)
+        total = self.by_cause.sum(axis=1)
         steady = round(FINE * self.rule.steady_per_d) / FINE
-        self.rest = total - self.by_cause + steady * WEEK_D
-        """Exposure of each cause: reports of the others, shape (causes, weeks)."""
-        daily = np.bincount(self.offset, self.n, WINDOW_D).astype(np.int64)
-        self.daily = np.zeros((self.causes, WINDOW_D), np.int64)
-        np.add.at(self.daily, (self.cause[self.owner], self.offset), self.n)
+        self.rest = total[:, None] - self.by_cause + steady * WEEK_D
+        """Exposure of each cause: reports of the others, shape (weeks, causes)."""
         # Weekdays of the whole weeks of the past.
-        span = daily[last - self.weeks * WEEK_D + 1:last + 1].reshape(-1, WEEK_D).sum(axis=0)
+        span = self.total[last - self.weeks * WEEK_D + 1:last + 1].reshape(-1, WEEK_D).sum(axis=0)
         share = (span + 1.0) / (span.sum() + WEEK_D)
         since = (np.arange(WINDOW_D) - (last + 1)) % WEEK_D
-        self.rest_daily = daily - self.daily + np.rint(FINE * steady * WEEK_D * share)[since] / FINE
+        self.steady = np.rint(FINE * steady * WEEK_D * share)[since] / FINE
         # Weeks for which a unit's district and item have been there.
-        start = np.full(len(self.units), born)
-        for axis in (self.district, self.item):
-            seen = np.full(int(axis.max()) + 1, WINDOW_D)
-            np.minimum.at(seen, axis[self.owner], self.offset)
-            whole = axis == axis[-1]
-            start = np.maximum(start, np.where(whole, born, seen[axis]))
+        start = np.full(len(self.units), self.born)
+        for axis, matrix in ((self.district, self.grid.districts), (self.item, self.grid.items)):
+            held = self._days(matrix.all) > 0
+            seen = np.where(held.any(axis=0), held.argmax(axis=0), WINDOW_D)
+            seen[0] = self.born
+            start = np.maximum(start, seen[axis])
         self.known = np.clip((last - start + 1) // WEEK_D, 0, self.weeks)
-        self.judged = (self.known * WEEK_D >= self.rule.history_d) & self._named
+
+    def _rest(self, start: int, end: int) -> Floats:
+        """Exposure of each cause on some days."""
+        own = self.daily[start:end].sum(axis=0, dtype=np.int64)
+        out: Floats = self.total[start:end].sum() - own + self.steady[start:end].sum()
+        return out
 
     # ---------------------------------------------------------------------------------- rates
 
     def _rates(self) -> None:
         """Rate of each unit per report elsewhere: mean, and the count it rests on."""
-        weeks = np.arange(self.weeks)
-        aged = np.array([round(FINE * 2.0 ** (-(w + 0.5) * WEEK_D / self.rule.half_life_d)) / FINE
-                         for w in weeks])
-        rest = self.rest[self.cause]
-        there = weeks < self.known[:, None]
-        exposure = np.where(there, rest, 0.0)
-        whole = np.maximum(exposure.sum(axis=1), 1e-9)
-        flat = self.counts.sum(axis=1) / whole
-        expected = flat[:, None] * exposure
-        cut = np.minimum(self.counts, np.floor(expected + SIGMAS * np.sqrt(expected) + 2.0))
-        self.aged = aged
-        self.past = cut @ aged
-        self.exposure = np.maximum(exposure @ aged, 1e-9)
+        size = len(self.units)
+        self.aged = _aged(self.weeks, self.rule.half_life_d)
+        whole = np.maximum(self._until_known(self.rest), 1e-9)
+        self.exposure = np.maximum(self._until_known(self.rest * self.aged[:, None]), 1e-9)
+        total = self.counts.sum(axis=0, dtype=np.int64)
+        flat = total / whole
+        expected = self.rest.take(self.cause, axis=1)
+        young = np.flatnonzero(self.known < self.weeks)
+        expected[:, young] *= np.arange(self.weeks)[:, None] < self.known[young]
+        expected *= flat
+        cut = self.counts.astype(np.float64)
+        at = np.flatnonzero(self.counts.reshape(-1) >= CUT_MIN)
+        n, mean = cut.reshape(-1)[at], expected.reshape(-1)[at]
+        plausible = np.minimum(n, np.floor(mean + SIGMAS * np.sqrt(mean) + 2.0))
+        cut.reshape(-1)[at] = plausible
+        self.past = self.aged @ cut
         # Overdispersion of weeks, by level and then by unit.
-        spread = ((cut - expected) ** 2).sum(axis=1)
+        means = columns(expected)
+        np.subtract(cut, expected, out=cut)
+        np.multiply(cut, cut, out=cut)
+        spread = columns(cut)
         level_phi = np.ones(4)
-        big = expected.sum(axis=1) >= 0.5 * self.weeks
+        big = means >= 0.5 * self.weeks
         for level in range(4):
             own = big & (self.level == level)
             if own.any():
-                means = math.fsum(expected[own].sum(axis=1))
-                level_phi[level] = max(1.0, math.fsum(spread[own]) / means)
-        typical = expected.sum(axis=1) / np.maximum(self.known, 1)
+                level_phi[level] = max(1.0, total_of(spread[own]) / total_of(means[own]))
+        typical = means / np.maximum(self.known, 1)
         prior = level_phi[self.level]
         self.phi = np.maximum(1.0, (spread + PHI_WEEKS * typical * prior)
-                              / np.maximum(expected.sum(axis=1) + PHI_WEEKS * typical, 1e-9))
-        self._priors(cut.sum(axis=1), whole)
+                              / np.maximum(means + PHI_WEEKS * typical, 1e-9))
+        self._priors(total - np.bincount(at % size, n - plausible, size), whole)
+
+    def _until_known(self, weekly: Floats) -> Floats:
+        """Sums over the weeks known of each unit, of something known of each cause."""
+        sums = np.zeros((self.weeks + 1, weekly.shape[1]))
+        np.cumsum(weekly, axis=0, out=sums[1:])
+        out: Floats = sums[self.known, self.cause]
+        return out
 
     def _priors(self, total: Floats, whole: Floats) -> None:
         """Shrink each unit toward the product of its margins."""
-        past, cause = self.past, self.cause
-        cells = past[:self.cells]
-        n_d, n_i = int(self.district.max()) + 1, int(self.item.max()) + 1
-        d, i = self.district[:self.cells], self.item[:self.cells]
-        by_d = np.bincount(d, cells, n_d)
-        by_i = np.bincount(i, cells, n_i)
-        by_di = np.bincount(d * n_i + i, cells, n_d * n_i)
-        everything = max(float(cells.sum()), 1e-9)
-        causes = past[self.level == 3] / self.exposure[self.level == 3]
-        mean = causes[cause].copy()
-        own = self.level == 1
-        mean[own] *= by_d[self.district[own]] / everything
-        own = self.level == 2
+        past, cause, cells = self.past, self.cause, self.cells
+        n_d, n_i = self.grid.districts.all.shape[1], self.grid.items.all.shape[1]
+        d, i, own = self.district[cells], self.item[cells], past[cells]
+        by_d = np.bincount(d, own, n_d)
+        by_i = np.bincount(i, own, n_i)
+        by_di = np.bincount(d * n_i + i, own, n_d * n_i)
+        everything = max(float(own.sum()), 1e-9)
+        mean = (past[self.top] / self.exposure[self.top])[cause]
+        one = self.level == 1
+        mean[one] *= by_d[self.district[one]] / everything
+        two = np.flatnonzero((self.level == 2) & self.there)
         # Many causes are of some items only: a cause's share is taken among the items that have it.
-        having = np.bincount(cause[own], by_i[self.item[own]], self.causes)
-        mean[own] *= by_i[self.item[own]] / np.maximum(having, 1e-9)[cause[own]]
-        above = self.up[:, 1]
-        mean[:self.cells] = (past[above] / self.exposure[above]
-                             * by_di[d * n_i + i] / np.maximum(by_i[i], 1e-9))
+        having = np.bincount(cause[two], by_i[self.item[two]], len(self.top))
+        mean[two] *= by_i[self.item[two]] / np.maximum(having, 1e-9)[cause[two]]
+        above = self.above[1, cells]
+        mean[cells] = past[above] / self.exposure[above] * by_di[d * n_i + i] / np.maximum(
+            by_i[i], 1e-9)
         mean = np.maximum(mean, 0.02 / self.exposure)
         expected = mean * whole
-        shape = np.empty(len(self.units))
+        squares = expected ** 2
+        beyond = (total - expected) ** 2 - self.phi * expected
+        shapes = np.empty(4)
         for level in range(4):
-            own = (self.level == level) & self.judged
-            excess = math.fsum(((total - expected) ** 2 - self.phi * expected)[own])
-            found = math.fsum(expected[own] ** 2) / excess if excess > 0 else SHAPE[1]
-            shape[self.level == level] = min(max(found, SHAPE[0]), SHAPE[1])
+            which = (self.level == level) & self.judged
+            excess = total_of(beyond[which])
+            found = total_of(squares[which]) / excess if excess > 0 else SHAPE[1]
+            shapes[level] = min(max(found, SHAPE[0]), SHAPE[1])
+        shape = shapes[self.level]
         self.weight = shape + past
         # Peers may raise what is usual for a unit, never lower it below its own past: where the
         # margins say little about it, shrinking would make its ordinary weeks look like surges.
         self.rate = np.maximum(self.weight / (shape / mean + self.exposure), past / self.exposure)
-        for u in np.flatnonzero(self.judged & (self.level < 3)).tolist():
-            where, what, why = self.units[u]
-            if where != ALL:
-                self.families.setdefault(("districts", (ALL, what, why)), []).append(u)
-            if what != ALL:
-                self.families.setdefault(("items", (where, ALL, why)), []).append(u)
 
     def _season(self, window_d: int) -> Floats:
         """By how much each cause was above its usual share at this time last year, 1 or more."""
         end = WINDOW_D - 1 - 364 + SEASON_D
         start = end - window_d - 2 * SEASON_D + 1
-        if start < 0 or self.offset.min() > start:
-            return np.ones(self.causes)
-        own = self.level == 3
-        expected = self.rate[own] * self.rest_daily[:, start:end + 1].sum(axis=1)
-        seen = self.daily[:, start:end + 1].sum(axis=1)
+        if start < 0 or self.born > start:
+            return np.ones(len(self.top))
+        expected = self.rate[self.top] * self._rest(start, end + 1)
+        seen = self.daily[start:end + 1].sum(axis=0, dtype=np.int64)
         ratio = (seen + SEASON_COUNT) / (expected + SEASON_COUNT)
         capped: Floats = np.clip(ratio, 1.0, SEASON_MAX)
         return capped
 
     # --------------------------------------------------------------------------------- windows
 
-    def window(self, window_d: int) -> tuple[Ints, Floats, Floats]:
-        """Counts of the last days, their means and shapes, one for each unit."""
+    def window(self, window_d: int) -> tuple[Ints, Ints, Floats, Floats]:
+        """Reports of the last days, those that count, their means and shapes, of each unit."""
         from_offset = WINDOW_D - window_d
-        recent = self.offset >= from_offset
-        cells = np.bincount(self.owner[recent], self.n[recent], self.cells).astype(np.int64)
-        self.raw = self._lift(cells)
-        self.count = self._lift(cells - self._repeats(window_d, cells))
-        rest = self.rest_daily[:, from_offset:].sum(axis=1)
+        last = self._days(self.grid.daily.all)[from_offset:, :len(self.units)]
+        raw = last.sum(axis=0, dtype=np.int64)
+        count = raw.copy()
+        for cell, n in self._repeats(window_d, raw):
+            count[cell] -= n
+            count[self.above[:, cell]] -= n
+        rest = self._rest(from_offset, WINDOW_D)
         mean = self.rate * (rest * self._season(window_d))[self.cause]
-        return self.count, mean, self._shape(mean, rest[self.cause])
+        return raw, count, mean, self._shape(mean, rest[self.cause])
 
-    def elsewhere(self, window_d: int) -> tuple[Floats, Floats]:
-        """Means and shapes against the same cause in the other districts (or items)."""
-        own = np.arange(len(self.units))
-        own[:self.cells] = self.up[:, 0]
-        there = self.by_cause[self.cause] - self.counts[own]
-        there = np.where(np.arange(self.weeks) < self.known[:, None], there, 0)
+    def elsewhere(self, unit: int, window_d: int, raw: Ints) -> tuple[float, float]:
+        """Mean and shape against the same cause in the other districts (or items)."""
+        u = np.array([unit])
+        cause, own = self.cause[unit], self.above[0, unit]
+        there = self.by_cause[:, cause] - self.counts[:, own]
+        there[self.known[unit]:] = 0
         past = np.maximum(there @ self.aged, 1e-9)
-        now = self.daily[:, WINDOW_D - window_d:].sum(axis=1)[self.cause] - self.raw[own] + 1.0
-        mean = self.rate * self.exposure / past * now
+        now = self.daily[WINDOW_D - window_d:, cause].sum(dtype=np.int64) - raw[own] + 1.0
         # A cause as a whole has no elsewhere: on such days it is never news.
-        mean[self.level == 3] = 1e9
-        return mean, self._shape(mean, now)
+        mean = (np.array([1e9]) if self.level[unit] == 3
+                else self.rate[u] * self.exposure[u] / past * now)
+        return float(mean[0]), float(self._shape(mean, now, u)[0])
 
-    def _shape(self, mean: Floats, rest: Floats) -> Floats:
+    def _shape(self, mean: Floats, rest: Floats, units: Ints | slice = slice(None)) -> Floats:
         """Variance phi * mean + mean**2 * (1 / past + 1 / rest), as a shape."""
-        over = (self.phi - 1.0) + mean / self.weight + mean / rest
+        over = (self.phi[units] - 1.0) + mean / self.weight[units] + mean / rest
         shape: Floats = np.maximum(mean, 1e-12) / np.maximum(over, 1e-12)
         return shape
 
-    def _repeats(self, window_d: int, cells: Ints) -> Ints:
-        """Reports of one subject beyond what one subject may count for."""
-        out = np.zeros(self.cells, np.int64)
-        cap = self.rule.subject_cap
-        for c in np.flatnonzero(cells > cap).tolist():
-            held = self.state.recent.get(self.units[c])
-            district = self.units[c][0]
-            times: dict[tuple[str, str, str, str], int] = {}
-            for (when, subject, _, _, industry, size), n in (held or {}).items():
-                if n > 0 and self.day - window_d < when <= self.day:
-                    member = subject, industry, district, size
-                    times[member] = times.get(member, 0) + n
-            for member, n in times.items():
+    def _repeats(self, window_d: int, raw: Ints) -> list[tuple[int, int]]:
+        """Cells, and their reports of one subject beyond what one subject may count for."""
+        out = []
+        cap, first = self.rule.subject_cap, self.day - window_d + 1
+        for cell, often in self.grid.often.items():
+            beyond = 0
+            for member, days in often if raw[cell] > cap else ():
+                n = sum(k for day, k in days if first <= day <= self.day)
                 if n > cap:
                     usual = self.state.usual(member, self.day - self.rule.guard_d, window_d)
-                    out[c] += n - min(n, max(cap, math.ceil(2 * usual)))
-        return np.minimum(out, cells)
+                    beyond += n - min(n, max(cap, math.ceil(2 * usual)))
+            if beyond:
+                out.append((cell, min(beyond, int(raw[cell]))))
+        return out
+
+
+@lru_cache(maxsize=256)
+def _aged(weeks: int, half_life_d: float) -> Floats:
+    return np.array([round(FINE * 2.0 ** (-(w + 0.5) * WEEK_D / half_life_d)) / FINE
+                     for w in range(weeks)])

@@ -26,11 +26,12 @@ def strong(found: Scan, rule: RegionalPolicy) -> list[Hit]:
     add up whatever the dependence, so no independence of units, windows or days is needed.
     """
     share = rule.false_per_week * HITS / 7.0
-    if not len(found.ceilings):
+    hits = [h for h in found.hits if h.p <= rule.p_max]
+    if not hits:
         return []
     unit = level_for(found.ceilings, share / 2.0)
     spread = {group: min(1.0, share / 8.0 / n) for group, n in found.spreads.items()}
-    return [h for h in found.hits if h.p <= rule.p_max and h.p <= (
+    return [h for h in hits if h.p <= (
         unit if h.kind == "unit" else spread[h.kind, h.unit[:2] == (ALL, ALL)])]
 
 
@@ -42,10 +43,17 @@ def regions(found: Scan, state: Cells, policy: SurgePolicy,
     open episode that they touch; another one that they touch ends as merged into it.
     """
     rule, day = policy.regional, found.day
+    cells: dict[str, list[Cell]] = {}
+    for cell in found.cells:
+        cells.setdefault(cell[2], []).append(cell)
+
+    def places(hit: Hit) -> set[Cell]:
+        return _places(hit, cells.get(hit.unit[2], ()), found, rule)
+
     clusters: dict[str, list[_Cluster]] = {}
     for hit in strong(found, rule):
         own = clusters.setdefault(hit.unit[2], [])
-        _join(own, _Cluster([hit], _places(hit, found, rule)))
+        _join(own, _Cluster([hit], places(hit)))
     out: list[Surge] = []
     for old in sorted((s for s in before if s.rule == REGIONAL),
                       key=lambda s: (s.start_day, s.id)):
@@ -64,7 +72,7 @@ def regions(found: Scan, state: Cells, policy: SurgePolicy,
             out.append(_tell(old, whole.hits, whole.places | known, found, state, policy))
         else:
             still = [h for h in found.hits if h.p <= rule.keep_p and h.unit[2] == old.cause
-                     and _places(h, found, rule) & known]
+                     and places(h) & known]
             out.append(_tell(old, still, known, found, state, policy, False) if still
                        else quiet(old, day, rule.quiet_d))
     out += [_tell(None, c.hits, c.places, found, state, policy)
@@ -100,11 +108,11 @@ def _join(clusters: list[_Cluster], new: _Cluster) -> None:
     clusters.append(new)
 
 
-def _places(hit: Hit, found: Scan, rule: RegionalPolicy) -> set[Cell]:
+def _places(hit: Hit, cells: Sequence[Cell], found: Scan, rule: RegionalPolicy) -> set[Cell]:
     """The cells behind each unit of a hit: those that rise by themselves, or else the highest."""
     out: set[Cell] = set()
     for unit in hit.units:
-        inside = {c: found.cells[c] for c in found.cells if _within(c, unit)}
+        inside = {c: found.cells[c] for c in cells if _within(c, unit)}
         rising = {c for c, (_, _, p) in inside.items() if p <= rule.member_p}
         highest = sorted(inside, key=lambda c: (inside[c][1] - inside[c][0], c))[:1]
         out |= rising or set(highest)

@@ -15,11 +15,12 @@ References
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from models.surge_bounds import COUNT_MAX, at_most, attained, least, tails
 from models.surge_past import ALL, Floats, Ints, Past
 from models.surge_policy import SurgePolicy, special_days
 from models.surge_state import Cell, Cells
@@ -54,18 +55,19 @@ class Scan(NamedTuple):
     day: int
     hits: list[Hit]
     """All with a p-value of at most `loose`, by p-value."""
-    ceilings: Sequence[float]
+    ceilings: Sequence[float] | Floats
     """For every unit and window tested: the largest chance it had of an alarm."""
     spreads: dict[tuple[str, bool], int]
     """Spreads tested, by kind and whether of the whole city."""
-    cells: dict[Cell, tuple[int, float, float]]
+    cells: Mapping[Cell, tuple[int, float, float]]
     """Of each judged cell with reports in the last `spread_d` days: count, expected, p-value."""
 
 
 def scan(state: Cells, day: int, policy: SurgePolicy, loose: float = LOOSE) -> Scan:
     """Test every unit on one day, from the reports of that day and before.
 
-    Costs some 10 ns for every unit and past week, and 20 us for each one with enough reports.
+    Costs some 10 ns for every unit and past week; tails are worked out where `surge_bounds` cannot
+    rule out that they matter.
     """
     past = Past(state, day, policy)
     if not past.weeks:
@@ -74,38 +76,36 @@ def scan(state: Cells, day: int, policy: SurgePolicy, loose: float = LOOSE) -> S
     hits: list[Hit] = []
     ceilings: list[Floats] = []
     special = special_days(policy, range(day - 27, day + 1))
-    tests: dict[int, _Tests] = {}
+    tests: dict[int, Tests] = {}
     for window_d in sorted({*rule.windows_d, rule.spread_d}):
-        count, mean, shape = past.window(window_d)
-        everywhere = (past.elsewhere(window_d)
-                      if any(d > day - window_d for d in special) else None)
-        least = rule.count_min if window_d != rule.spread_d else 1
-        found: dict[int, float] = {}
-        for u in np.flatnonzero(past.judged & (count >= least) & (count > mean)).tolist():
-            p = upper_tail(int(count[u]), float(mean[u]), float(shape[u]))
-            if everywhere is not None and p < LEVELS[0]:
-                p = max(p, min(1.0, rule.special_factor * upper_tail(
-                    int(count[u]), float(everywhere[0][u]), float(everywhere[1][u]))))
-            found[u] = p
-            if p <= loose and count[u] >= rule.count_min and window_d in rule.windows_d:
-                hits.append(Hit("unit", past.units[u], window_d, int(count[u]), float(mean[u]), p,
-                                (past.units[u],)))
+        own = tests[window_d] = Tests(
+            past, window_d, 1 if window_d == rule.spread_d else rule.count_min,
+            any(d > day - window_d for d in special))
         if window_d in rule.windows_d:
-            ceilings.append(_ceiling(rule.count_min, mean, shape)[past.judged])
-        tests[window_d] = _Tests(count, mean, shape, found)
+            ceilings.append(_ceiling(rule.count_min, own.mean[past.judged],
+                                     own.shape[past.judged]))
+            for u in own.above[(own.reports[own.above] >= rule.count_min)
+                               & (own.least <= at_most(loose))].tolist():
+                p = own.p(u)
+                if p <= loose:
+                    hits.append(Hit("unit", past.units[u], window_d, int(own.reports[u]),
+                                    float(own.mean[u]), p, (past.units[u],)))
     last = tests[rule.spread_d]
     spreads: dict[tuple[str, bool], int] = {}
-    for (kind, unit), members in sorted(past.families.items()):
-        if len(members) >= rule.spread_min:
-            group = kind, unit[:2] == (ALL, ALL)
-            spreads[group] = spreads.get(group, 0) + 1
-            hit = _spread(kind, unit, members, last, past, rule.spread_min)
+    for kind, families in past.families.items():
+        size = np.bincount(families[past.judged & (families >= 0)], minlength=len(past.units))
+        for whole in (False, True):
+            n = int(((size >= rule.spread_min) & ((past.level == 3) == whole)).sum())
+            if n:
+                spreads[kind, whole] = n
+        for family in last.spreading(families, size, loose):
+            members = np.flatnonzero(past.judged & (families == family)).tolist()
+            members.sort(key=past.units.__getitem__)
+            hit = _spread(kind, past.units[family], members, last, past, rule.spread_min)
             if hit and hit.p <= loose and hit.reports >= rule.count_min:
                 hits.append(hit)
-    cells = {past.units[u]: (int(last.reports[u]), float(last.mean[u]), last.found.get(u, 1.0))
-             for u in np.flatnonzero(last.reports[:past.cells] > 0).tolist() if past.judged[u]}
     hits.sort(key=lambda h: (h.p, h.kind, h.unit, h.window_d))
-    return Scan(day, hits, np.concatenate(ceilings).tolist(), spreads, cells)
+    return Scan(day, hits, np.concatenate(ceilings), spreads, Places(past, last))
 
 
 def _ceiling(count_min: int, mean: Floats, shape: Floats) -> Floats:
@@ -116,20 +116,83 @@ def _ceiling(count_min: int, mean: Floats, shape: Floats) -> Floats:
     return np.minimum(bound, 1.0)
 
 
-class _Tests(NamedTuple):
-    """Of all units in one window; `found`: p-values of those above their mean."""
+class Tests:
+    """All units in one window. `above`: judged ones with more reports than their mean, at least
+    `count_min`; `least`: at most their p-values."""
 
-    reports: Ints
-    mean: Floats
-    shape: Floats
-    found: dict[int, float]
+    def __init__(self, past: Past, window_d: int, count_min: int, special: bool) -> None:
+        self.past, self.window_d, self.special = past, window_d, special
+        self.raw, self.reports, self.mean, self.shape = past.window(window_d)
+        self.above = np.flatnonzero(past.judged & (self.reports >= count_min)
+                                    & (self.reports > self.mean))
+        self.least = least(*self._of(self.above))
+        self._p: dict[int, float] = {}
+
+    def _of(self, units: Ints) -> tuple[Ints, Floats, Floats]:
+        return self.reports[units], self.mean[units], self.shape[units]
+
+    def p(self, unit: int) -> float:
+        """The p-value of a judged unit with reports; 1 if it is not above its mean."""
+        n, mean, shape = int(self.reports[unit]), float(self.mean[unit]), float(self.shape[unit])
+        if n <= mean:
+            return 1.0
+        found = self._p.get(unit)
+        if found is None:
+            found = upper_tail(n, mean, shape)
+            if self.special and found < LEVELS[0]:
+                elsewhere = upper_tail(n, *self.past.elsewhere(unit, self.window_d, self.raw))
+                found = max(found, min(1.0, self.past.rule.special_factor * elsewhere))
+            self._p[unit] = found
+        return found
+
+    def spreading(self, families: Ints, size: Ints, loose: float) -> list[int]:
+        """Families whose spread may have a p-value of at most `loose`."""
+        few = self.past.rule.spread_min
+        rising = [self.above[self.least <= at_most(level)] for level in LEVELS]
+        counts = [np.bincount(families[u[families[u] >= 0]], minlength=len(size)) for u in rising]
+        busy = (counts[0] >= few) & (size >= few)
+        members = np.flatnonzero((families >= 0) & self.past.judged)
+        members = members[busy[families[members]]]
+        table = tails(self.mean[members], self.shape[members], COUNT_MAX)
+        own = families[members]
+        chances = [attained(level, table) for level in LEVELS]
+        out = []
+        for family in np.flatnonzero(busy).tolist():
+            inside = own == family
+            for n, chance in zip(counts, chances, strict=True):
+                if n[family] < few:
+                    break
+                if at_least(int(n[family]), chance[inside].tolist()) * len(LEVELS) <= at_most(loose):
+                    out.append(family)
+                    break
+        return out
 
 
-def _spread(kind: str, unit: Cell, members: list[int], tests: _Tests, past: Past,
+class Places(Mapping[Cell, tuple[int, float, float]]):
+    """See `Scan.cells`; p-values are worked out when they are asked for."""
+
+    def __init__(self, past: Past, tests: Tests) -> None:
+        with_reports = past.cells[(tests.reports[past.cells] > 0) & past.judged[past.cells]]
+        self._units = {past.units[u]: u for u in with_reports.tolist()}
+        self._tests = tests
+
+    def __getitem__(self, cell: Cell) -> tuple[int, float, float]:
+        u, tests = self._units[cell], self._tests
+        return int(tests.reports[u]), float(tests.mean[u]), tests.p(u)
+
+    def __iter__(self) -> Iterator[Cell]:
+        return iter(self._units)
+
+    def __len__(self) -> int:
+        return len(self._units)
+
+
+def _spread(kind: str, unit: Cell, members: list[int], tests: Tests, past: Past,
             least: int) -> Hit | None:
     """Whether more of the units rise than chance explains, at the best of `LEVELS`."""
     best: Hit | None = None
-    _, mean, shape, found = tests
+    mean, shape = tests.mean, tests.shape
+    found = {u: tests.p(u) for u in members if tests.reports[u] > 0}
     for level in LEVELS:
         rising = [u for u in members if found.get(u, 1.0) <= level]
         if len(rising) < least:

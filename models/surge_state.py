@@ -8,11 +8,13 @@ of the whole.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple, TypeAlias
+from collections.abc import Iterable
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 import xxhash
+
+from models.surge_series import Cell, Key, Member, Move, Peer, Series
 
 WINDOW_D = 400
 """How many days of counts are kept: a year and the month around this day last year."""
@@ -24,15 +26,8 @@ SUBJECTS_MAX = 8_000_000
 """Subjects kept; one costs about 300 bytes and eight a day with reports."""
 REPORTS_MAX = 2_000
 """Recent reports kept of one cell, the latest."""
-
-Cell: TypeAlias = tuple[str, str, str]
-"""District, item, cause."""
-Peer: TypeAlias = tuple[str, str, str]
-"""Industry, district, size: those a subject is compared with."""
-Member: TypeAlias = tuple[str, str, str, str]
-"""Subject, industry, district, size. A subject that moves has a series of each time."""
-Key: TypeAlias = tuple[str, ...]
-"""A `Cell` or a `Member`: told apart by their lengths."""
+MOVES_MAX = 1_000_000
+"""Moves that wait for a reader; when there are more, tables are made anew."""
 
 
 class Report(NamedTuple):
@@ -55,48 +50,6 @@ class Report(NamedTuple):
     @property
     def member(self) -> Member:
         return self.subject, self.industry, self.district, self.size
-
-
-class Series:
-    """Counts of days, sparse: day, count, day, count ... by day ascending, no count zero."""
-
-    __slots__ = ("data",)
-
-    def __init__(self, data: array[int] | None = None) -> None:
-        self.data: array[int] = array("i") if data is None else data
-
-    def add(self, day: int, n: int) -> None:
-        data = self.data
-        low, high = 0, len(data) // 2
-        if high and data[-2] < day:
-            low = high
-        while low < high:
-            middle = (low + high) // 2
-            if data[2 * middle] < day:
-                low = middle + 1
-            else:
-                high = middle
-        at = 2 * low
-        if at < len(data) and data[at] == day:
-            data[at + 1] += n
-            if data[at + 1] == 0:
-                del data[at:at + 2]
-        elif n:
-            data[at:at] = array("i", (day, n))
-
-    def drop_before(self, day: int) -> None:
-        data, end = self.data, 0
-        while end < len(data) and data[end] < day:
-            end += 2
-        if end:
-            del data[:end]
-
-    def items(self) -> Iterator[tuple[int, int]]:
-        pairs = iter(self.data)
-        return zip(pairs, pairs, strict=True)
-
-    def total(self) -> int:
-        return sum(self.data[1::2])
 
 
 Named: TypeAlias = tuple[int, str, str, str, str, str]
@@ -125,6 +78,10 @@ class Cells:
         self.subjects_max = subjects_max
         self._heaviest: dict[bool, tuple[int, Key]] = {}
         """Of the cells (True) and of the subjects, when it is known."""
+        self.moves: dict[bool, list[Move] | None] = {True: None, False: None}
+        """Of the cells (True) and of the subjects, since its table was read; None without one."""
+        self.tables: dict[bool, Any] = {}
+        """What evaluation keeps from day to day, all of it from the counts. Never dumped."""
 
     # ------------------------------------------------------------------------------- counting
 
@@ -143,6 +100,7 @@ class Cells:
             self.roster[peer] = total
         else:
             self.roster.pop(peer, None)
+        self._moved(False, peer)
 
     def advance(self, day: int) -> None:
         """Move the clock to `day`, never back, and forget what lies before the window."""
@@ -164,6 +122,21 @@ class Cells:
             else:
                 del self.recent[cell]
 
+        for moves in self.moves.values():
+            if moves and len(moves) > MOVES_MAX:
+                self.moves = {True: None, False: None}
+                self.tables.clear()
+                break
+
+    def horizon(self) -> int:
+        """First day of which counts are kept."""
+        return self._horizons()[0]
+
+    def _moved(self, kind: bool, key: Key, day: int = 0, rise: int = 0) -> None:
+        moves = self.moves[kind]
+        if moves is not None:
+            moves.append((key, day, rise))
+
     def _horizons(self) -> tuple[int, int]:
         """First days of which counts and reports are kept: moved on once a week, to save work."""
         return (self.clock_d - WINDOW_D + 1) // 7 * 7, (self.clock_d - RECENT_D + 1) // 7 * 7
@@ -182,9 +155,9 @@ class Cells:
         """Add counts of days to a series; whether there was room for it."""
         if not self._room(key):
             return False
-        series = self._held(key).setdefault(key, Series())
+        series, kind = self._held(key).setdefault(key, Series()), len(key) == 3
         for day, n in counts:
-            series.add(day, n)
+            self._moved(kind, key, day, series.add(day, n))
         self._settle(key)
         return True
 
@@ -196,6 +169,7 @@ class Cells:
                                  report.industry, report.size), n)
 
     def _keep(self, cell: Key, name: Named, n: int) -> None:
+        self._moved(True, cell)
         held = self.recent.setdefault(cell, {})
         total = held.get(name, 0) + n
         if total:
@@ -212,6 +186,7 @@ class Cells:
         if not held[key].data:
             del held[key]
             self._heaviest.pop(len(key) == 3, None)
+            self._moved(len(key) == 3, key)
 
     # --------------------------------------------------------------------------------- limits
 
@@ -230,7 +205,10 @@ class Cells:
         if (_hash(key), key) > heaviest:
             return False
         gone = heaviest[1]
-        self.overflow += held.pop(gone).total()
+        series = held.pop(gone)
+        self.overflow += series.total()
+        for day, n in series.items():
+            self._moved(kind, gone, day, -max(n, 0))
         if kind:
             self.recent.pop(gone, None)
         del self._heaviest[kind]

@@ -18,12 +18,16 @@ References
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from models.surge_people import people
 from models.surge_policy import SurgePolicy
-from models.surge_state import WINDOW_D, Cells, Peer
+from models.surge_state import WINDOW_D, Cells
+from models.surge_sums import total as total_of
 from models.surge_tails import upper_tail
 
 UNIT = 2 ** 20
@@ -52,74 +56,65 @@ class Bursts(NamedTuple):
 def bursts(state: Cells, day: int, policy: SurgePolicy) -> Bursts:
     """P-values of all subjects with at least `count_min` reports in the last `window_d` days."""
     rule, guard_d = policy.complaint, policy.regional.guard_d
+    table = people(state, day)
     first, last = day - WINDOW_D + 1, day - guard_d
-    # One number a subject, though it may have moved; its peers are those of its last series.
-    number: dict[str, int] = {}
-    one, peer, size, parts = [], list[Peer](), [], []
-    for (subject, *own), series in state.subjects.items():
-        at = number.setdefault(subject, len(number))
-        group_of = (own[0], own[1], own[2])
-        if at == len(peer):
-            peer.append(group_of)
-        elif group_of > peer[at]:
-            peer[at] = group_of
-        one.append(at)
-        size.append(len(series.data) // 2)
-        parts.append(series.data)
-    flat = np.frombuffer(b"".join(parts), np.int32).reshape(-1, 2).astype(np.int64)
-    owner = np.repeat(np.array(one, np.int64), size)
-    keep = (flat[:, 0] >= first) & (flat[:, 0] <= day) & (flat[:, 1] > 0)
-    owner, when, n = owner[keep], flat[keep, 0], flat[keep, 1]
-    past = when <= last
-    if not past.any():
-        return Bursts(day, [], len(number))
+    owner, when, n = table.log
+    keep = (when >= max(first, state.horizon())) & (when <= day)
+    owner, when, n = owner[keep], when[keep] - first, n[keep]
+    group = table.group[:len(table.names)]
+    there = group >= 0
+    daily = np.bincount(when, n, WINDOW_D)
+    aged = _aged(WINDOW_D - guard_d, policy.regional.half_life_d)
+    if not daily[:len(aged)].any():
+        return Bursts(day, [], int(there.sum()))
 
-    born = int(when.min())
-    daily = np.bincount(when - first, n, WINDOW_D)
-    # Weights in whole units: sums are exact, whatever the order of the subjects.
-    aged = np.array([round(UNIT * 2.0 ** (-(last - first - d) / policy.regional.half_life_d))
-                     for d in range(WINDOW_D - guard_d)], np.int64)
-    exposures = daily[:len(aged)] + policy.regional.steady_per_d * (np.arange(len(aged)) + first
-                                                                    >= born)
-    whole, recent = float(exposures.sum()), day - rule.window_d
-    total = np.bincount(owner[past], n[past], len(number))
-    weighted = np.bincount(owner[past], n[past] * aged[when[past] - first], len(number)) / UNIT
-    now = np.bincount(owner[when > recent], n[when > recent], len(number)).astype(np.int64)
+    born = int((daily > 0).argmax())
+    exposures = daily[:len(aged)] + policy.regional.steady_per_d * (np.arange(len(aged)) >= born)
+    whole, recent = float(exposures.sum()), WINDOW_D - rule.window_d
+    past, late = when < len(aged), when >= recent
+    total = np.bincount(owner[past], n[past], len(group))
+    now = np.bincount(owner[late], n[late], len(group)).astype(np.int64)
 
-    names = sorted({*peer, *state.roster})
-    place = {p: j for j, p in enumerate(names)}
-    group = np.array([place[p] for p in peer], np.int64)
-    seen = np.bincount(group, minlength=len(names))
-    people = np.maximum(seen, [state.roster.get(p, 0) for p in names])
-    trades = {t: j for j, t in enumerate(sorted({p[0] for p in names}))}
-    trade = np.array([trades[p[0]] for p in names], np.int64)
-    reports = np.bincount(group, total, len(names))
-    in_trade = np.bincount(trade, reports, len(trades))
-    of_trade = np.bincount(trade, people, len(trades))
-    city = float(reports.sum()) / float(people.sum())
+    size = len(table.groups)
+    trade = table.trade[:size]
+    seen = np.bincount(group[there], minlength=size)
+    members = np.maximum(seen, table.roster[:size])
+    reports = np.bincount(group[there], total[there], size)
+    in_trade = np.bincount(trade, reports, len(table.trades))
+    of_trade = np.bincount(trade, members, len(table.trades))
+    city = float(reports.sum()) / float(members.sum())
     # Reports of one subject in the past: of a trade, then of a group.
     mean_trade = (in_trade + TRADE_COUNT) / (of_trade + TRADE_COUNT / city)
     pull = rule.peer_count
-    mean = (reports + pull) / (people + pull / mean_trade[trade])
+    mean = (reports + pull) / (members + pull / mean_trade[trade])
 
     # Shape by moments: variance of a count = mean + mean**2 / shape, silent subjects included.
     expected = mean[group]
-    squares = math.fsum(people * mean ** 2)
-    excess = (math.fsum((total - expected) ** 2) + math.fsum((people - seen) * mean ** 2)
-              - math.fsum(people * mean))
+    squares = total_of(members * mean ** 2)
+    excess = (total_of(((total - expected) ** 2)[there]) + total_of((members - seen) * mean ** 2)
+              - total_of(members * mean))
     shape = min(max(squares / excess if excess > 0 else SHAPE[1], SHAPE[0]), SHAPE[1])
 
-    rest_now = float(daily[recent - first + 1:].sum())
+    rest_now = float(daily[recent:].sum())
     rest_now += policy.regional.steady_per_d * rule.window_d
     aged_whole = float((exposures * aged).sum()) / UNIT
-    found: list[tuple[int, int, float, float]] = []
-    for s in np.flatnonzero(now >= rule.count_min).tolist():
+    busy = (now >= rule.count_min) & there
+    held = past & busy[owner]
+    weighted = np.bincount(owner[held], n[held] * aged[when[held]], len(group)) / UNIT
+    found = []
+    for s in np.flatnonzero(busy).tolist():
         weight = shape + float(weighted[s])
         rate = weight / (shape * whole / float(expected[s]) + aged_whole)
         rest = max(rest_now - float(now[s]), 1.0)
         mu = rate * rest
         p = upper_tail(int(now[s]), mu, 1.0 / (1.0 / weight + 1.0 / rest))
-        found.append((int(s), int(now[s]), mu, p))
-    names_of = list(number)
-    return Bursts(day, sorted((Burst(names_of[s], k, mu, p) for s, k, mu, p in found),
-                              key=lambda b: (b.p, b.subject)), int(people.sum()))
+        found.append(Burst(table.names[s], int(now[s]), mu, p))
+    found.sort(key=lambda b: (b.p, b.subject))
+    return Bursts(day, found, int(members.sum()))
+
+
+@lru_cache(maxsize=8)
+def _aged(days: int, half_life_d: float) -> NDArray[np.int64]:
+    """Weights in whole units, oldest day first: sums are exact, whatever their order."""
+    return np.array([round(UNIT * 2.0 ** (-(days - 1 - d) / half_life_d)) for d in range(days)],
+                    np.int64)

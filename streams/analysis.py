@@ -221,8 +221,8 @@ class Analysis:
         items = sorted({p.item for p in surge.places})
         if not items:
             # Of one business: the items its own reports are about.
-            items = sorted({self._filed[k].report.item for k in map(
-                lambda ref: identity(*ref), surge.evidence) if k in self._filed})
+            keys = [identity(*ref) for ref in surge.evidence]
+            items = sorted({self._filed[k].report.item for k in keys if k in self._filed})
         facts = {"reports": str(surge.reports), "expected": f"{surge.expected:.1f}",
                  "days": str(surge.window_d), "cause": surge.cause, "scope": surge.scope,
                  "districts": " ".join(districts), "items": " ".join(items),

@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.add_typer(_topics, name="topics")
     app.add_typer(_view, name="view")
-    for command in (publish, intake, worker, console, lag):
+    for command in (publish, intake, worker, analyst, console, lag):
         app.command()(command)
 
 
@@ -110,6 +110,17 @@ def worker(settings: SettingsFile = None, metrics_port: MetricsPort = 0,
     serve(load.settings(settings), metrics_port, metrics_host)
 
 
+def analyst(
+    settings: SettingsFile = None, metrics_port: MetricsPort = 0,
+    metrics_host: MetricsHost = "127.0.0.1",
+    challengers: Annotated[bool, typer.Option(help="Compare the learner with other models.")] = True,
+) -> None:
+    """Look at the whole city: learn weights, find surges. One; without it history waits."""
+    from streams.analyst import serve
+
+    serve(load.settings(settings), metrics_port, metrics_host, challengers=challengers)
+
+
 def console(
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "",
     port: Annotated[int | None, typer.Option("--port", min=0, max=65_535, help="0 = any.")] = None,
@@ -154,4 +165,5 @@ def site(settings: Path | None, policy: Path | None, workers: int, host: str,
                  *(["--port", str(port)] if port is not None else [])]
     return {"intake": ["intake", *given, *ruled],
             **{f"worker-{n}": ["worker", *given] for n in range(1, workers + 1)},
+            "analyst": ["analyst", *given],
             "console": ["console", *given, *ruled, *listening]}

@@ -208,7 +208,8 @@ def replay_(store: StoreDir, policy: PolicyFile = None, json: AsJson = False,
     """Fold the log again; with --policy, as if that policy had always been in force.
 
     Weights, norms and surges are worked out again too, and compared with those in the log, bit for
-    bit. Nothing is written. With a policy: who would change grade, which alerts would open or vanish.
+    bit. Nothing is written. With a policy: who would change grade, which alerts would open or
+    vanish.
     """
     given = load.policy(policy) if policy else None
     with closing(SqliteStore(store, write=False)) as held:

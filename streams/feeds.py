@@ -198,6 +198,9 @@ class Feeds:
         value = bytes(message.value() or b"")
         if "ce_specversion" in headers:
             value = structured(headers, value)
+        if feed.topic == self._topics.conclusions:
+            # What was waited for is there: up to its own moment everything is known.
+            self.until_ms = max(self.until_ms, message.timestamp()[1] + 1)
         self._merge.put(feed, message.timestamp()[1],
                         Raw(feed, offset, value, CHECKED in headers))
 

@@ -67,7 +67,7 @@ class Intake:
                                       "must not hold control characters"))
         subject = event.subject
         if subject not in self._known:
-            self._check_subject(subject)
+            self._check_subject(subject, isinstance(event.data, e.AlertAct))
         time_ms = round(event.time.timestamp() * 1000)
         if not self._oldest_ms <= time_ms <= now_ms + self._ahead_max_ms:
             low = dt.datetime.fromtimestamp(self._oldest_ms / 1000, dt.UTC).date()
@@ -77,7 +77,12 @@ class Intake:
         event = self._check_data(event, hashed)
         return event, encode(event), time_ms
 
-    def _check_subject(self, subject: str) -> None:
+    def _check_subject(self, subject: str, is_act: bool) -> None:
+        if subject.startswith(e.NO_BUSINESS):
+            if is_act and subject.isprintable():
+                return
+            raise InvalidEvent(reason("subject", subject, "only what people do about an alert may "
+                                      f"be about a key with {' or '.join(e.NO_BUSINESS)}"))
         if self.card.policy.subject_scheme == "uscc":
             wrong = uscc.check(subject)
             if wrong:

@@ -13,3 +13,5 @@ def to_stderr() -> None:
     # What these say at INFO only their developers need.
     for name in ("watchfiles", "faust", "mode", "aiokafka"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It warns that it cannot read what Faust's assignor wrote for itself.
+    logging.getLogger("kafka").setLevel(logging.ERROR)

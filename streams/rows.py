@@ -9,6 +9,7 @@ from typing import Any
 
 from alerts import message
 from alerts.message import Catalogue
+from models.events import NO_BUSINESS
 from models.ledger import DAY_MS
 from models.policy import Policy
 from storage.effects import AlertChanged, Evidence, Reason, ReviewChanged
@@ -37,13 +38,15 @@ def alert_row(effect: AlertChanged, seq: int, name: str, items: Catalogue, offse
     variants
         Particulars of each fact in evidence, where they are known.
     """
+    of_cell = effect.subject.startswith(NO_BUSINESS)
     return {
         "id": effect.id,
         "seq": seq,
         "rule": effect.rule,
         "level": effect.level,
         "state": effect.state,
-        "subject": effect.subject,
+        "subject": "" if of_cell else effect.subject,
+        **({"cell": effect.subject, "members": effect.members} if of_cell else {}),
         "name": name,
         "items": [i for i in effect.items if i != "public"],
         "departments": effect.departments,

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("models", "alerts", "storage", "config", "streams", "console")
+PACKAGES = ("models", "alerts", "storage", "config", "dispatch", "streams", "console")
 
 CORE_ALONE = ("streams/pipeline.py", "streams/digest.py", "streams/repair.py",
               "streams/signals.py", "streams/merge.py", "streams/change.py",
@@ -26,7 +26,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "alerts": frozenset({"models", "alerts"}),
     "storage": frozenset({"models", "alerts", "storage"}),
     "config": frozenset({"models", "config"}),
-    "streams": frozenset({"models", "alerts", "storage", "config", "streams"}),
+    "dispatch": frozenset({"models", "alerts", "storage", "config", "dispatch"}),
+    "streams": frozenset({"models", "alerts", "storage", "config", "dispatch", "streams"}),
     "console": frozenset({"models", "storage", "console"}),
 }
 """models <- alerts <- storage <- streams; console reads and posts, and knows no runner."""
@@ -74,6 +75,7 @@ LONG: dict[str, str] = {
 }
 
 BROAD: dict[str, str] = {
+    "dispatch/dispatcher.py": "outermost frame of the sending thread: what escapes it is raised",
     "storage/sqlite_store.py": "rolls a transaction back, then raises again",
     "streams/cli.py": "outermost frame of a command: says what failed, exit code 1",
     "streams/intake_role.py": "outermost frame of a thread: what escapes it ends the process",
@@ -226,6 +228,8 @@ CHECKS = {check.__name__: check for check in (
     ("wrong_way", "streams/tables.py", "from console.app import create_app\n"),
     ("wrong_way", "storage/x.py", "from streams.codec import decode\n"),
     ("wrong_way", "streams/intake.py", "import console.app\n"),
+    ("wrong_way", "alerts/x.py", "from dispatch.ledger import Ledger\n"),
+    ("wrong_way", "dispatch/x.py", "from streams.embedded import Embedded\n"),
     ("wrong_way", "console/x.py", "from streams.embedded import Embedded\n"),
     ("environment", "streams/x.py", "import os\n"),
     ("broad", "streams/x.py", "try:\n    f()\nexcept Exception:\n    pass\n"),

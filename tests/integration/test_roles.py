@@ -97,7 +97,7 @@ def site(kafka: cluster.Given, own_redis: Redis,
                  redis_url=own_redis.address)
     made.start_servers()
     try:
-        for name in ("intake1", "intake2", "worker1", "console"):
+        for name in ("intake1", "intake2", "worker1", "analyst", "console"):
             made.start(name)
         eventually(lambda: min(made.marks()) > 0, 90)
         eventually(lambda: made.http().get("/readyz").status_code == 200)

@@ -164,7 +164,7 @@ class Life:
         self.ledger.close()
         self.ledger = Ledger(self._path)
         self.desk = self._desk()
-        self.desk.outbox.recover()
+        self.desk.outbox.recover(e for es in ENDPOINTS.values() for e in es)
 
     def _deliver(self) -> None:
         outbox = self.desk.outbox

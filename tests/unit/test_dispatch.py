@@ -19,6 +19,7 @@ from notify_world import DELIVERY, HOUR_MS, ITEMS, MINUTE_MS, POLICY, TIME, at, 
 from alerts.letter import Letter
 from alerts.notice import Notice
 from alerts.notify import Reason, Silence
+from alerts.routing import Directory
 from dispatch.backoff import Breaker, broken, retry_ms
 from dispatch.channel import Outcome
 from dispatch.dispatcher import Dispatcher
@@ -312,6 +313,26 @@ def test_after_a_crash_it_goes_again_under_the_same_key(tmp_path: Path) -> None:
     again.dispatcher.submit([notice()], upto=2)
     again.send()
     assert [x.key for x in people.letters] == [row.letter.key]
+
+
+def test_receivers_and_channels_come_and_go(tmp_path: Path) -> None:
+    path = tmp_path / "d.db"
+    world = World(Fake("scjg", lambda n: LATER), Fake("gzw"), Fake("centre"), path=path)
+    world.take(notice(kind="soe"), notice("night", level="yellow", subject="y", seq=2,
+                                          rule="ban-breach", facts={}))
+    world.dispatcher.close()
+    centre = Fake("centre")
+    again = World(centre, path=path)
+    kept = tuple(r for r in POLICY.receivers if r.id != "gzw")
+    desk = again.dispatcher.desk
+    desk.policy = msgspec.structs.replace(POLICY, receivers=kept)
+    desk.directory = Directory(desk.policy, desk.endpoints)
+    again.pass_to(NOW + 30 * 24 * HOUR_MS)
+    # What was for the channel that is gone is told to the centre, and so is what follows.
+    assert (notice().id, Reason.UNDELIVERED) in centre.said()
+    assert ("night", Reason.FIRST) in centre.said()
+    again.view = {"night": notice("night", level="yellow", subject="y", seq=2, rule="ban-breach")}
+    assert again.gaps() == []
 
 
 def test_what_a_system_answered_comes_back_as_an_event() -> None:

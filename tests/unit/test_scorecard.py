@@ -107,7 +107,7 @@ def test_weights_and_policies_join_whichever_comes_first() -> None:
             (0, "2026-11", "w000000"), (100, "2026-11", "w000000"), (150, "2026-11", "w000001"),
             (200, "2026-11", "w000001")]
     card = one.last
-    low, high = card.indicators[n].bounds
+    _, high = card.indicators[n].bounds
     expert = ev.card("unit").weight(n, 0)
     assert card.weight(n, 0) == expert - 0.1 and card.weight(n, 2) == high == 0.0
     assert card.experience(0, 0) == card.experience(0, 1) == round(1000 * card.factor * 0.5)

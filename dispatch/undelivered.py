@@ -1,0 +1,53 @@
+"""What could not be delivered is told to the centre, one letter an endpoint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from alerts.letter import Entry, Words, letter
+from alerts.notify import Reason
+from models.notify_policy import Receiver
+
+if TYPE_CHECKING:
+    from dispatch.desk import Desk
+
+LETTERS_MAX = 500
+NOTE = Words("以下预警未能送达{who}，请另行通知。",
+             "These could not be delivered to {who}; please see to it.")
+
+
+def tell(desk: Desk, now_ms: int) -> bool:
+    """Report what was given up since the last time, within the desk's transaction; whether
+    anything was."""
+    lost = desk.outbox.undelivered(LETTERS_MAX)
+    by_endpoint: dict[str, list[Entry]] = {}
+    for _, endpoint, given_up in lost:
+        by_endpoint.setdefault(endpoint, []).extend(
+            msgspec.structs.replace(e, reason=Reason.UNDELIVERED) for e in given_up.entries)
+    receivers = {endpoint: given_up.receiver for _, endpoint, given_up in lost}
+    nobody = set()
+    for endpoint, entries in by_endpoint.items():
+        centres = _centres(desk, receivers[endpoint])
+        if not centres:
+            nobody.add(endpoint)
+        who = desk.directory.by_id.get(receivers[endpoint])
+        name = who.name if who else receivers[endpoint]
+        note = Words(NOTE.zh.format(who=name), NOTE.en.format(who=name))
+        rows = [str(row) for row, lost_at, _ in lost if lost_at == endpoint]
+        for centre in centres:
+            made = letter(centre, list({e.alert: e for e in entries}.values()), now_ms,
+                          desk.base_url, salt=[endpoint, *rows], digest=True, note=note,
+                          entries_max=desk.policy.gather.alerts_max)
+            desk.outbox.put(made, desk.endpoints.get(centre.id, ()), now_ms,
+                            now_ms + desk.deadline_ms)
+            desk.outbox.note_lines(made.key, [(e.alert, e.seq, e.reason) for e in entries])
+            desk.fresh.update(desk.endpoints.get(centre.id, ()))
+    desk.outbox.report((row, endpoint not in nobody) for row, endpoint, _ in lost)
+    return bool(lost)
+
+
+def _centres(desk: Desk, failed: str) -> list[Receiver]:
+    return [r for r in desk.directory.of("centre")
+            if r.id != failed and r.mode == "people" and r.id in desk.endpoints]
