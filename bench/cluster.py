@@ -770,7 +770,7 @@ def fill_registered(stage: Stage, subjects: int, facts: int) -> int:
     for lines in (chunk for part in rows for chunk in _chunks(part, 50_000)):
         found, _ = envelopes(lines)
         for entry in (x for chunk in found for x in chunk):
-            if isinstance(entry.event, e.Tick | e.PolicyChanged):
+            if not isinstance(entry.event, e.CloudEvent):
                 continue
             home = partition_of(entry.event.subject, stage.partitions)
             homes[home].append(entry)

@@ -69,7 +69,7 @@ class Poster:
         try:
             with self._pool(where) as pool:
                 response = pool.urlopen(
-                    "POST", where.path, body=self._let_out(body), redirect=False, retries=False,
+                    "POST", where.path, body=self._let_out(where, body), redirect=False, retries=False,
                     preload_content=False, headers={
                         **headers, "Host": _host(where), "User-Agent": "xinfeng",
                         "Content-Length": str(len(body)), "Connection": "close"},
@@ -87,9 +87,9 @@ class Poster:
             raise Unreachable(f"{type(error).__name__}: {error}"[:300]) from None
         return Answer(response.status, {k.lower(): v for k, v in response.headers.items()}, read)
 
-    def _let_out(self, body: bytes) -> Iterator[bytes]:
+    def _let_out(self, where: Target, body: bytes) -> Iterator[bytes]:
         """The body once the connection stands and the gate is free: only then can it arrive."""
-        self.gate.enter()
+        self.gate.enter(f"{where.host}:{where.port}{where.path.partition('?')[0]}")
         yield body
 
     def _pool(self, where: Target) -> urllib3.HTTPConnectionPool:

@@ -21,6 +21,8 @@ class Contribution(NamedTuple):
     public: bool
     keys: list[int]
     """Identities of the facts behind it, oldest first."""
+    each: list[int]
+    """Points [thousandths] of each of them; they add up to `milli`."""
 
 
 class Scores(NamedTuple):
@@ -62,37 +64,38 @@ def score(public: list[Segment], internal: list[Segment], day: int, card: Card,
     them exactly."""
     tables = card.points[group]
     sums: dict[int, int] = {}
-    facts: dict[int, list[tuple[int, int]]] = {}
+    facts: dict[int, dict[tuple[int, int], int]] = {}
     for segments in (public, internal):
         for indicator, step, _, start, stop, origin, fact in segments:
             if start <= day < stop:
                 x = tables[indicator][step][day - origin]
                 sums[indicator] = sums.get(indicator, 0) + x
-                facts.setdefault(indicator, []).append((fact.time, fact.key))
-    out = [Contribution("base", card.base[group], True, [])]
+                held = facts.setdefault(indicator, {})
+                held[fact.time, fact.key] = held.get((fact.time, fact.key), 0) + x
+    out = [Contribution("base", card.base[group], True, [], [])]
     experience = card.experience(group, item)
     if experience:
-        out.append(Contribution("experience", experience, False, []))
+        out.append(Contribution("experience", experience, False, [], []))
     capped: dict[str, int] = {}
     for indicator in sorted(sums):
-        keys = [key for _, key in sorted(set(facts[indicator]))]
-        out.append(Contribution(INDICATORS[indicator], sums[indicator],
-                                card.public[indicator], keys))
+        ordered = sorted(facts[indicator].items())
+        out.append(Contribution(INDICATORS[indicator], sums[indicator], card.public[indicator],
+                                [key for (_, key), _ in ordered], [x for _, x in ordered]))
         cap = card.cap_of[indicator]
         if cap:
             capped[cap] = capped.get(cap, 0) + sums[indicator]
     for cap in sorted(capped):
         over = -card.caps[cap] - capped[cap]
         if over > 0:
-            out.append(Contribution(f"cap_{cap}", over, False, []))
+            out.append(Contribution(f"cap_{cap}", over, False, [], []))
     credit_raw = sum(c.milli for c in out if c.public)
     risk_raw = sum(c.milli for c in out)
     credit, risk = clip(credit_raw), clip(risk_raw)
     if credit != credit_raw:
-        out.append(Contribution("clip", credit - credit_raw, True, []))
+        out.append(Contribution("clip", credit - credit_raw, True, [], []))
     rest = risk - sum(c.milli for c in out)
     if rest:
-        out.append(Contribution("clip", rest, False, []))
+        out.append(Contribution("clip", rest, False, [], []))
     return Scores(credit, risk, risk_raw, out)
 
 

@@ -130,14 +130,18 @@ class Card:
 
     def weight(self, indicator: int, group: int) -> float:
         """Weight [log-odds] of an indicator: the expert's and what was learned, in its bounds."""
-        one = self.indicators[indicator]
-        weight = (one.weight, one.individual, one.organisation)[group]
-        weight = one.weight if weight is None else weight
+        weight = self.expert(indicator, group)
         moved = self.learned.moved.get(INDICATORS[indicator])
         if moved is None:
             return weight
-        low, high = one.bounds
+        low, high = self.indicators[indicator].bounds
         return min(max(weight + moved[group], low), high)
+
+    def expert(self, indicator: int, group: int) -> float:
+        """The policy's own weight [log-odds] of an indicator."""
+        one = self.indicators[indicator]
+        weight = (one.weight, one.individual, one.organisation)[group]
+        return one.weight if weight is None else weight
 
     def steeper_than(self, other: Card) -> float:
         """By how much more, at most, one bad fact costs than under another card; at least 1."""

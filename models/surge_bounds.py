@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-COUNT_MAX = 24
+COUNT_MAX = 64
 """Of larger counts nothing is ruled out."""
+ATTAINED_MAX = 24
+"""Counts with which the levels that units can attain are looked for."""
 
 
 def at_most(level: float) -> float:
@@ -45,7 +47,7 @@ def least(n: Ints, mean: Floats, shape: Floats) -> Floats:
     order = np.argsort(n)
     start = 0
     # Most counts are one or two: those with equal numbers of terms are taken together.
-    for upper in (1, 2, 4, 8, COUNT_MAX):
+    for upper in (1, 3, 8, 24, COUNT_MAX):
         end = int(np.searchsorted(n[order], upper, side="right"))
         if end > start:
             some = order[start:end]

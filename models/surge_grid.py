@@ -6,6 +6,7 @@ units have, and no result depends on those.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
@@ -68,15 +69,18 @@ class Grid:
         """Numbers of causes, districts, items; the first stands for all."""
         self.who: dict[Key, set[str]] = {}
         """Subjects of a cell's recent reports, and perhaps some of reports now forgotten."""
-        self.often: dict[int, list[tuple[Member, list[tuple[int, int]]]]] = {}
-        """Cell -> days and counts of those with two recent reports or more."""
+        self.often: dict[int, list[tuple[Member, list[int]]]] = {}
+        """Cell -> days of those with two recent reports or more, ascending."""
         cells = list(state.cells)
         series = [state.cells[cell] for cell in cells]
         flat = np.frombuffer(b"".join(s.data for s in series), np.int32).reshape(-1, 2)
         unit = np.array([self._unit(cell) for cell in cells], np.int64)
         owner = np.repeat(unit, np.array([len(s.data) // 2 for s in series], np.int64))
         self._fit()
-        self._put(owner, flat[:, 0].astype(np.int64), np.maximum(flat[:, 1], 0).astype(np.int64))
+        self._put(owner, flat[:, 0].astype(np.int64), np.maximum(flat[:, 1], 0).astype(np.int64),
+                  weekly=False)
+        for later in range(WEEK_D):
+            self.weekly.all[later:] += self.daily.all[:ROWS - later]
         self._heed(state, cells)
 
     def serves(self, state: Cells, day: int) -> bool:
@@ -137,7 +141,7 @@ class Grid:
         self.daily.fit(len(self.units))
         self.weekly.fit(len(self.units))
 
-    def _put(self, cell: Ints, day: Ints, n: Ints) -> None:
+    def _put(self, cell: Ints, day: Ints, n: Ints, *, weekly: bool = True) -> None:
         row = day - self.base
         inside = (row >= 0) & (row < ROWS) & (n != 0)
         if not inside.any():
@@ -149,8 +153,9 @@ class Grid:
         units = np.concatenate((cell, *facts[ABOVE:ABOVE + 3]))
         rows, counts = np.tile(row, 4), np.tile(n, 4)
         self.daily.add(rows, units, counts)
-        for later in range(WEEK_D):
-            self.weekly.add(rows + later, units, counts)
+        if weekly:
+            later = rows + np.arange(WEEK_D)[:, None]
+            self.weekly.add(later.reshape(-1), np.tile(units, WEEK_D), np.tile(counts, WEEK_D))
 
     def _heed(self, state: Cells, cells: Iterable[Key]) -> None:
         """Whether cells are there, and who is behind their recent reports."""
@@ -168,13 +173,13 @@ class Grid:
             who = self.who[cell] = {name[1] for name in held}
             if len(who) == len(held) and max(held.values()) == 1:
                 continue
-            times: dict[Member, list[tuple[int, int]]] = {}
-            for (day, subject, _, _, industry, size), n in held.items():
-                if n > 0:
-                    times.setdefault((subject, industry, cell[0], size), []).append((day, n))
-            often = [(m, own) for m, own in times.items() if len(own) > 1 or own[0][1] > 1]
-            if often:
-                self.often[at] = often
+            twice = {s for s, n in Counter(name[1] for name in held).items() if n > 1}
+            times: dict[Member, list[int]] = {}
+            for name, n in held.items():
+                if n > 1 or (n == 1 and name[1] in twice):
+                    times.setdefault((name[1], name[4], cell[0], name[5]), []).extend([name[0]] * n)
+            if times:
+                self.often[at] = [(member, sorted(days)) for member, days in times.items()]
 
 
 def grid(state: Cells, day: int) -> Grid:

@@ -45,6 +45,7 @@ from models.surge_grid import (
     grid,
 )
 from models.surge_policy import SurgePolicy
+from models.surge_series import Member
 from models.surge_state import WINDOW_D, Cells
 from models.surge_sums import columns
 from models.surge_sums import total as total_of
@@ -107,6 +108,7 @@ class Past:
         rows = first + last - WEEK_D * np.arange(weeks)
         self.counts: Counts = self.grid.weekly.all[rows, :len(self.units)]
         """Shape (weeks, units), the latest first."""
+        self._often = self._repeated()
         self._exposures(last)
         # A subject without a registration has no district: it counts in the sums only.
         self.judged = ((self.known * WEEK_D >= self.rule.history_d) & (facts[NAMED] > 0)
@@ -153,11 +155,11 @@ class Past:
         total = self.counts.sum(axis=0, dtype=np.int64)
         flat = total / whole
         expected = self.rest.take(self.cause, axis=1)
-        young = np.flatnonzero(self.known < self.weeks)
-        expected[:, young] *= np.arange(self.weeks)[:, None] < self.known[young]
+        young = int(self.known.min(initial=self.weeks))
+        expected[young:] *= np.arange(young, self.weeks)[:, None] < self.known
         expected *= flat
         cut = self.counts.astype(np.float64)
-        at = np.flatnonzero(self.counts.reshape(-1) >= CUT_MIN)
+        at = np.flatnonzero(self.counts >= CUT_MIN)
         n, mean = cut.reshape(-1)[at], expected.reshape(-1)[at]
         plausible = np.minimum(n, np.floor(mean + SIGMAS * np.sqrt(mean) + 2.0))
         cut.reshape(-1)[at] = plausible
@@ -241,7 +243,7 @@ class Past:
         last = self._days(self.grid.daily.all)[from_offset:, :len(self.units)]
         raw = last.sum(axis=0, dtype=np.int64)
         count = raw.copy()
-        for cell, n in self._repeats(window_d, raw):
+        for cell, n in self._repeats(window_d, raw).items():
             count[cell] -= n
             count[self.above[:, cell]] -= n
         rest = self._rest(from_offset, WINDOW_D)
@@ -267,19 +269,27 @@ class Past:
         shape: Floats = np.maximum(mean, 1e-12) / np.maximum(over, 1e-12)
         return shape
 
-    def _repeats(self, window_d: int, raw: Ints) -> list[tuple[int, int]]:
+    def _repeats(self, window_d: int, raw: Ints) -> dict[int, int]:
         """Cells, and their reports of one subject beyond what one subject may count for."""
+        out: dict[int, int] = {}
+        cap = self.rule.subject_cap
+        for cell, member, ages in self._often:
+            n = len(ages) if ages[0] < window_d else sum(age < window_d for age in ages)
+            if n > cap and raw[cell] > cap:
+                usual = self.state.usual(member, self.day - self.rule.guard_d, window_d)
+                beyond = n - min(n, max(cap, math.ceil(2 * usual)))
+                out[cell] = min(out.get(cell, 0) + beyond, int(raw[cell]))
+        return out
+
+    def _repeated(self) -> list[tuple[int, Member, list[int]]]:
+        """Cells, subjects with more reports there than one may count for, and how old these are."""
+        longest = max(self.rule.spread_d, *self.rule.windows_d)
         out = []
-        cap, first = self.rule.subject_cap, self.day - window_d + 1
         for cell, often in self.grid.often.items():
-            beyond = 0
-            for member, days in often if raw[cell] > cap else ():
-                n = sum(k for day, k in days if first <= day <= self.day)
-                if n > cap:
-                    usual = self.state.usual(member, self.day - self.rule.guard_d, window_d)
-                    beyond += n - min(n, max(cap, math.ceil(2 * usual)))
-            if beyond:
-                out.append((cell, min(beyond, int(raw[cell]))))
+            for member, days in often:
+                ages = [age for day in days if 0 <= (age := self.day - day) < longest]
+                if len(ages) > self.rule.subject_cap:
+                    out.append((cell, member, ages))
         return out
 
 

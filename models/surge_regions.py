@@ -10,7 +10,8 @@ from models.surge_episode import REGIONAL, Place, Surge, quiet, surge_id
 from models.surge_past import ALL
 from models.surge_policy import Level, RegionalPolicy, SurgePolicy
 from models.surge_scan import Hit, Scan
-from models.surge_state import Cell, Cells
+from models.surge_series import Cell
+from models.surge_state import Cells
 from models.surge_tails import level_for
 
 HITS = 15.0
@@ -44,10 +45,11 @@ def regions(found: Scan, state: Cells, policy: SurgePolicy,
     """
     rule, day = policy.regional, found.day
     cells: dict[str, list[Cell]] = {}
-    for cell in found.cells:
-        cells.setdefault(cell[2], []).append(cell)
 
     def places(hit: Hit) -> set[Cell]:
+        if not cells:
+            for cell in found.cells:
+                cells.setdefault(cell[2], []).append(cell)
         return _places(hit, cells.get(hit.unit[2], ()), found, rule)
 
     clusters: dict[str, list[_Cluster]] = {}

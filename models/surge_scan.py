@@ -15,15 +15,17 @@ References
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
-from models.surge_bounds import COUNT_MAX, at_most, attained, least, tails
-from models.surge_past import ALL, Floats, Ints, Past
+from models.surge_bounds import ATTAINED_MAX, at_most, attained, least, tails
+from models.surge_past import Floats, Ints, Past
 from models.surge_policy import SurgePolicy, special_days
-from models.surge_state import Cell, Cells
+from models.surge_series import Cell
+from models.surge_state import Cells
 from models.surge_tails import at_least, critical, upper_tail
 
 LOOSE = 0.05
@@ -78,9 +80,11 @@ def scan(state: Cells, day: int, policy: SurgePolicy, loose: float = LOOSE) -> S
     special = special_days(policy, range(day - 27, day + 1))
     tests: dict[int, Tests] = {}
     for window_d in sorted({*rule.windows_d, rule.spread_d}):
-        own = tests[window_d] = Tests(
-            past, window_d, 1 if window_d == rule.spread_d else rule.count_min,
-            any(d > day - window_d for d in special))
+        tests[window_d] = Tests(past, window_d,
+                                1 if window_d == rule.spread_d else rule.count_min,
+                                any(d > day - window_d for d in special))
+    bound(tests.values())
+    for window_d, own in tests.items():
         if window_d in rule.windows_d:
             ceilings.append(_ceiling(rule.count_min, own.mean[past.judged],
                                      own.shape[past.judged]))
@@ -125,11 +129,8 @@ class Tests:
         self.raw, self.reports, self.mean, self.shape = past.window(window_d)
         self.above = np.flatnonzero(past.judged & (self.reports >= count_min)
                                     & (self.reports > self.mean))
-        self.least = least(*self._of(self.above))
+        self.least = np.zeros(len(self.above))
         self._p: dict[int, float] = {}
-
-    def _of(self, units: Ints) -> tuple[Ints, Floats, Floats]:
-        return self.reports[units], self.mean[units], self.shape[units]
 
     def p(self, unit: int) -> float:
         """The p-value of a judged unit with reports; 1 if it is not above its mean."""
@@ -151,9 +152,11 @@ class Tests:
         rising = [self.above[self.least <= at_most(level)] for level in LEVELS]
         counts = [np.bincount(families[u[families[u] >= 0]], minlength=len(size)) for u in rising]
         busy = (counts[0] >= few) & (size >= few)
+        if not busy.any():
+            return []
         members = np.flatnonzero((families >= 0) & self.past.judged)
         members = members[busy[families[members]]]
-        table = tails(self.mean[members], self.shape[members], COUNT_MAX)
+        table = tails(self.mean[members], self.shape[members], ATTAINED_MAX)
         own = families[members]
         chances = [attained(level, table) for level in LEVELS]
         out = []
@@ -162,19 +165,33 @@ class Tests:
             for n, chance in zip(counts, chances, strict=True):
                 if n[family] < few:
                     break
-                if at_least(int(n[family]), chance[inside].tolist()) * len(LEVELS) <= at_most(loose):
+                p = at_least(int(n[family]), chance[inside].tolist()) * len(LEVELS)
+                if p <= at_most(loose):
                     out.append(family)
                     break
         return out
+
+
+def bound(tests: Collection[Tests]) -> None:
+    """Work out `least` of several windows."""
+    found = least(*(np.concatenate([of(t)[t.above] for t in tests]) for of in (
+        lambda t: t.reports, lambda t: t.mean, lambda t: t.shape)))
+    ends = np.cumsum([len(t.above) for t in tests])
+    for t, own in zip(tests, np.split(found, ends[:-1]), strict=True):
+        t.least = own
 
 
 class Places(Mapping[Cell, tuple[int, float, float]]):
     """See `Scan.cells`; p-values are worked out when they are asked for."""
 
     def __init__(self, past: Past, tests: Tests) -> None:
-        with_reports = past.cells[(tests.reports[past.cells] > 0) & past.judged[past.cells]]
-        self._units = {past.units[u]: u for u in with_reports.tolist()}
-        self._tests = tests
+        self._past, self._tests = past, tests
+
+    @cached_property
+    def _units(self) -> dict[Cell, int]:
+        past = self._past
+        there = past.is_cell & past.judged & (self._tests.reports > 0)
+        return {past.units[u]: u for u in np.flatnonzero(there).tolist()}
 
     def __getitem__(self, cell: Cell) -> tuple[int, float, float]:
         u, tests = self._units[cell], self._tests

@@ -17,7 +17,6 @@ References
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -57,7 +56,7 @@ def bursts(state: Cells, day: int, policy: SurgePolicy) -> Bursts:
     """P-values of all subjects with at least `count_min` reports in the last `window_d` days."""
     rule, guard_d = policy.complaint, policy.regional.guard_d
     table = people(state, day)
-    first, last = day - WINDOW_D + 1, day - guard_d
+    first = day - WINDOW_D + 1
     owner, when, n = table.log
     keep = (when >= max(first, state.horizon())) & (when <= day)
     owner, when, n = owner[keep], when[keep] - first, n[keep]

@@ -11,8 +11,20 @@ Floats = NDArray[np.float64]
 
 
 def total(values: Floats) -> float:
-    """Exactly rounded: the same in any order."""
-    return math.fsum(values.tolist())
+    """Exactly rounded, as `math.fsum`: the same in any order. Finite ones, above 1e-200 or 0.
+
+    Mantissas are added as whole numbers, those of one exponent together.
+    """
+    if not len(values):
+        return 0.0
+    part, exponent = np.frexp(values)
+    whole = (part * 2.0 ** 53).astype(np.int64)
+    low = int(exponent.min())
+    place = exponent - low
+    high_sums = np.bincount(place, whole >> 27).tolist()
+    low_sums = np.bincount(place, whole & 0x7FFFFFF).tolist()
+    return math.fsum([math.ldexp(s, low + j - 26) for j, s in enumerate(high_sums)]
+                     + [math.ldexp(s, low + j - 53) for j, s in enumerate(low_sums)])
 
 
 def columns(values: Floats) -> Floats:
@@ -26,7 +38,8 @@ def columns(values: Floats) -> Floats:
     rows, width = values.shape
     whole = rows // 8 * 8
     if not whole:
-        return np.add.accumulate(values, axis=0)[-1]
+        one: Floats = np.cumsum(values, axis=0)[-1]
+        return one
     r = values[:whole].reshape(-1, 8, width).sum(axis=0)
     out: Floats = ((r[0] + r[1]) + (r[2] + r[3])) + ((r[4] + r[5]) + (r[6] + r[7]))
     for row in values[whole:]:

@@ -17,7 +17,6 @@ from typing import IO, Any
 
 from models import events as e
 from streams import codec
-from streams.analysis import next_week_ms
 from streams.codec import InvalidEvent
 from streams.embedded import DAY_MS, HOUR_MS, Embedded
 from streams.pipeline import Entry
@@ -66,8 +65,8 @@ class Feed:
         self.jump_max_d = jump_max_d
         self.events = 0
         self.clock_ms = runner.shard.clock_ms
-        self._week_ms = (next_week_ms(self.clock_ms, runner.card.policy)
-                         if self.clock_ms else 0)
+        self._midnight_ms = (next_day_ms(self.clock_ms, runner.card.offset_ms)
+                             if self.clock_ms else 0)
         self._entries: list[Entry] = []
         self._raws: list[bytes] = []
         self._dead: list[Any] = []
@@ -92,8 +91,8 @@ class Feed:
             if len(self._dead) >= ENVELOPE_EVENTS:
                 self.flush()
             return
-        if time_ms >= self._week_ms:
-            self._weeks(time_ms)
+        if time_ms >= self._midnight_ms:
+            self._days(time_ms)
         if time_ms > self.clock_ms:
             if time_ms // HOUR_MS > self.clock_ms // HOUR_MS and self.clock_ms:
                 self._entries.append(Entry(time_ms // HOUR_MS * HOUR_MS, _TICK_BODY, _TICK))
@@ -104,24 +103,28 @@ class Feed:
         if len(self._entries) >= ENVELOPE_EVENTS:
             self.flush()
 
-    def _weeks(self, time_ms: int) -> None:
-        """Let the analysis have its say before anything that happened after it."""
-        policy = self.runner.card.policy
-        if not self.clock_ms:
-            self._week_ms = next_week_ms(time_ms, policy)
-        while self._week_ms <= time_ms:
-            if self._week_ms > self.clock_ms:
-                self.clock_ms = self._week_ms
-                self._entries.append(Entry(self.clock_ms, _TICK_BODY, _TICK))
-                self._raws.append(b"")
-                self.flush()
-            self._week_ms = next_week_ms(self._week_ms, policy)
+    def _days(self, time_ms: int) -> None:
+        """Let the analysis have its say of each day before anything that happened after it."""
+        offset_ms = self.runner.card.offset_ms
+        midnight_ms = self._midnight_ms or next_day_ms(time_ms, offset_ms)
+        while midnight_ms <= time_ms:
+            self.clock_ms = midnight_ms
+            self._entries.append(Entry(midnight_ms, _TICK_BODY, _TICK))
+            self._raws.append(b"")
+            self.flush()
+            midnight_ms += DAY_MS
+        self._midnight_ms = midnight_ms
 
     def flush(self) -> None:
         """Write what was collected."""
         if self._entries or self._dead:
             self.runner.append(self._entries, self._raws, self._dead)
             self._entries, self._raws, self._dead = [], [], []
+
+
+def next_day_ms(after_ms: int, offset_ms: int) -> int:
+    """First moment [epoch ms] of the civil day after a moment's."""
+    return ((after_ms + offset_ms) // DAY_MS + 1) * DAY_MS - offset_ms
 
 
 def _iso(ms: int) -> str:

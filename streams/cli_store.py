@@ -53,7 +53,7 @@ TABLE_ROWS = 50
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    for command in (process, advance, show, alerts, reviews, rejects, digest):
+    for command in (process, advance, show, alerts, reviews, rejects, models, digest):
         app.command()(command)
     app.command("replay")(replay_)
 
@@ -186,6 +186,18 @@ def rejects(store: StoreAny, limit: Limit = None, json: AsJson = False,
             rows = view.rejects(limit=(limit or TABLE_ROWS) + 1)
             tables.rejects(rows[: limit or TABLE_ROWS], lang,
                            more=len(rows) > (limit or TABLE_ROWS))
+
+
+def models(store: StoreAny, json: AsJson = False, lang: InLang = "zh") -> None:
+    """How well the learned scorecard forecasts, against what else would, and where."""
+    with _view(store) as view:
+        report = view.models()
+    if report is None:
+        raise StoreError(f"--store {store}: nothing was analysed yet")
+    if json:
+        put(report)
+    else:
+        tables.models(report, lang)
 
 
 def digest(store: StoreAny, json: AsJson = False) -> None:

@@ -59,6 +59,8 @@ class Embedded:
         self.refused = 0
         """Events that intake refused since the start."""
         self._listeners: list[Callable[[list[Effect]], None]] = []
+        self._torn = False
+        """Whether an append was left half done: then memory is ahead of the log."""
         self.shard, self.analysis, self.offset, unsaid = restore(self.store, challengers)
         self._since_checkpoint = 0
         document = encode(policy) if policy else ""
@@ -98,10 +100,12 @@ class Embedded:
         Anything the store raises. The state is then ahead of the log: the process must end, and a
         restart folds the log again.
         """
+        self._torn = True
         effects = self._write(entries, raws, dead)
         own = [event for concluded in self.analysis.take(0, (
             x for x in effects if isinstance(x, ForAnalysis))) for event in concluded.events]
         effects += self._say(own)
+        self._torn = False
         if self._since_checkpoint >= max(self.checkpoint_events, len(self.shard.subjects)):
             self.checkpoint()
         return effects
@@ -160,7 +164,7 @@ class Embedded:
         return digest.total([self.shard])
 
     def close(self, *, checkpoint: bool = True) -> None:
-        if checkpoint and self._since_checkpoint:
+        if checkpoint and self._since_checkpoint and not self._torn:
             self.checkpoint()
         self.store.close()
 

@@ -213,3 +213,8 @@ class Reader:
     def rejected(self) -> int:
         """Dead letters ever written."""
         return int(self.query("SELECT ifnull(max(seq), 0) FROM rejects")[0][0])
+
+    def models(self) -> Row | None:
+        """The last report of the analysis; None before the first."""
+        found = self.query("SELECT value FROM meta WHERE key='models'")
+        return msgspec.json.decode(found[0][0]) if found else None

@@ -104,6 +104,11 @@ class RedisReader(RedisState):
     def last_seq(self) -> int:
         return int(self.client.get(self.keys.seq) or 0)
 
+    def models(self) -> Row | None:
+        """The last report of the analysis; None before the first."""
+        held = self.client.get(self.keys.models)
+        return msgspec.json.decode(held) if held else None
+
     def _alert_rows(self, told: Sequence[tuple[AlertChanged, int]]) -> list[Row]:
         """Rows of (alert, seq)."""
         timeline = self.timeline() if told else None

@@ -62,7 +62,7 @@ def serve(settings: Settings, policy: Policy | None, policy_path: Path | None,
             store or Path(made), policy, oldest=settings.intake.time_oldest,
             ahead_max_s=settings.intake.time_ahead_max_s,
             envelope_events=settings.log.envelope_events,
-            checkpoint_events=settings.log.checkpoint_events)
+            checkpoint_events=settings.log.checkpoint_events, challengers=True)
         player = None
         if with_demo:
             player = demo.Player(settings.demo, demo.first_day(runner.store, wall_ms()),

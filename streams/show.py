@@ -15,6 +15,7 @@ from models.calendar import to_date
 from models.gap import InForce, extremes
 from models.grade import STEP, letter
 from models.ledger import DAY_MS, Fact, list_span, resolve, segments
+from models.policy import INDICATORS
 from models.records import GRADES, ISSUERS, LISTED, LISTS, RECORD, WHOLE_SUBJECT
 from models.score import Contribution, of_item, score
 from models.scorecard import UNGRADED, Card, Timeline
@@ -152,8 +153,17 @@ class _Description:
 
     def contributions(self, of: Iterable[Contribution]) -> list[Row]:
         return [{"indicator": c.indicator, "points": c.milli / 1000,
-                 "record": "public" if c.public else "internal",
-                 "events": [self.ref(self.fact(key)) for key in c.keys]} for c in of]
+                 "record": "public" if c.public else "internal", **self.weights(c.indicator),
+                 "events": [{**self.ref(self.fact(key)), "points": milli / 1000}
+                            for key, milli in zip(c.keys, c.each, strict=True)]} for c in of]
+
+    def weights(self, indicator: str) -> Row:
+        """Weight of an indicator [log-odds per unit at age 0], and what of it is the expert's."""
+        if indicator not in INDICATORS:
+            return {}
+        n, group = INDICATORS.index(indicator), self.subject.group
+        return {"weight": round(self.card.weight(n, group), 4),
+                "expert_weight": self.card.expert(n, group)}
 
     def fact(self, key: int) -> Fact:
         return self.view.facts.by_key.get(key) or self.view.signals.by_key[key]

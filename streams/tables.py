@@ -38,6 +38,11 @@ _WORDS: dict[str, tuple[str, str]] = {
     "opens": ("将新增预警", "alerts that would open"),
     "topic": ("主题", "topic"), "partition": ("分区", "partition"), "end": ("末端", "end"),
     "done": ("已处理", "done"), "lag": ("积压", "lag"),
+    "model": ("模型", "model"), "auc": ("AUC", "AUC"), "log_loss": ("对数损失", "log-loss"),
+    "brier": ("Brier", "Brier"), "ece": ("校准误差", "calibration error"),
+    "lead": ("领先（95% 区间）", "lead (95 % interval)"),
+    "drifting": ("预测质量下降", "the forecasts have become worse"),
+    "shadow": ("影子模型（不影响等级）", "in shadow (touch no grade)"),
     "vanishes": ("将消失预警", "alerts that would vanish"),
 }
 
@@ -176,3 +181,32 @@ def trial(found: Row, lang: Lang) -> None:
         for rule, count in found["alerts"][which].items():
             table.add_row(word(lang, "rule", rule), str(count))
         out.print(table)
+
+
+def models(report: Row, lang: Lang) -> None:
+    """The learner's report: forecasts made before learning, champion first."""
+    learner = report.get("learner") or {}
+    out = screen()
+    out.print(_w(lang, "model") + f": w{report['published']:06d}, n = {learner.get('examples', 0)} "
+              f"({learner.get('adverse', 0)})")
+    _models(learner, lang, "")
+    challengers = learner.get("challengers")
+    if challengers and challengers["models"]:
+        _models(challengers, lang, _w(lang, "shadow"))
+    if (learner.get("drift") or {}).get("drifting"):
+        out.print(Text(_w(lang, "drifting"), style="red"))
+
+
+def _models(board: Row, lang: Lang, title: str) -> None:
+    table = _table(lang, "model", "auc", "log_loss", "brier", "ece", "lead", title=title)
+    leads = {x["over"]: x for x in board.get("leads", ())}
+    for name, m in (board.get("models") or {}).items():
+        lead = leads.get(name)
+        table.add_row(name, *(_figure(m[k]) for k in ("auc", "log_loss", "brier", "ece")),
+                      "" if lead is None or lead["auc"] is None else
+                      f"{lead['auc']:+.3f} ({lead['auc_low']:+.3f} … {lead['auc_high']:+.3f})")
+    screen().print(table)
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"

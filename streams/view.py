@@ -71,6 +71,9 @@ class View(Protocol):
     def rejected(self) -> int:
         """Dead letters ever written."""
 
+    def models(self) -> Row | None:
+        """The last report of the analysis (`Analysis.report`); None before the first."""
+
 
 def count_open(counts: list[tuple[str, str, str, int]]) -> tuple[dict[str, int], dict[str, int]]:
     """Open alerts by level and by rule, from (rule, level, state, number of alerts)."""
