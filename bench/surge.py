@@ -35,7 +35,8 @@ from models.surge_past import ALL
 from models.surge_policy import RegionalPolicy, SurgePolicy
 from models.surge_regions import regions, strong
 from models.surge_scan import Scan, scan
-from models.surge_state import Cell, Cells, Report
+from models.surge_series import Cell
+from models.surge_state import Cells, Report
 from models.surge_subjects import bursts
 from streams.simulate.complaints import OUTCOMES, plan_complaints
 from streams.simulate.departments import DEPARTMENTS

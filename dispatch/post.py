@@ -69,7 +69,8 @@ class Poster:
         try:
             with self._pool(where) as pool:
                 response = pool.urlopen(
-                    "POST", where.path, body=self._let_out(where, body), redirect=False, retries=False,
+                    "POST", where.path, body=self._let_out(where, body),
+                    redirect=False, retries=False,
                     preload_content=False, headers={
                         **headers, "Host": _host(where), "User-Agent": "xinfeng",
                         "Content-Length": str(len(body)), "Connection": "close"},

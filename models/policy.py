@@ -235,6 +235,43 @@ class ModelDrift(Strict, frozen=True):
     level: Level = "orange"
 
 
+class FeedSilent(Strict, frozen=True):
+    """A feed has sent nothing for longer than its own rhythm allows (`models.rhythm`)."""
+
+    enabled: bool = False
+    level: Level = "orange"
+    rare_level: Level = "blue"
+    false_per_source_year: Annotated[float, Meta(gt=0, le=100)] = 0.05
+    """False alarms that are accepted of each feed."""
+    p_max: Annotated[float, Meta(gt=0, lt=0.05)] = 0.001
+    """Never told while so long a silence is more likely than this."""
+    min_hours: Annotated[int, Meta(ge=1, le=8_760)] = 3
+    history_d: Annotated[int, Meta(ge=14, le=730)] = 42
+    """A feed with less past is not judged."""
+    active_min: Annotated[int, Meta(ge=2, le=1_000)] = 8
+    """Nor one that has sent on fewer hours (days, weeks: by the scale it is judged at)."""
+    rare_days: Annotated[float, Meta(ge=0, le=30)] = 4.0
+    """A feed with events on fewer days a month is rare: `rare_level`."""
+    forget_d: Annotated[int, Meta(ge=90, le=3_650)] = 400
+    """After so many days without events a feed is no more expected."""
+
+
+class IdentifierErrors(Strict, frozen=True):
+    """Too many of a feed's events name a wrong code (`models.misnamed`)."""
+
+    enabled: bool = False
+    level: Level = "blue"
+    high_level: Level = "yellow"
+    rate: Annotated[float, Meta(gt=0, lt=1)] = 1e-4
+    """Share of wrong codes that is allowed."""
+    high_factor: Annotated[float, Meta(ge=1, le=10_000)] = 10.0
+    """From so many times `rate` on: `high_level`."""
+    window_d: Annotated[int, Meta(ge=1, le=366)] = 30
+    errors_min: Count = 3
+    p_max: Annotated[float, Meta(gt=0, lt=0.5)] = 0.001
+    """Told when so many errors are less likely than this at the allowed rate."""
+
+
 class GapRule(Strict, frozen=True):
     enabled: bool
     level: Level
@@ -261,6 +298,8 @@ class Rules(Strict, frozen=True):
     regional_surge: RegionalPolicy = RegionalPolicy(enabled=False)
     surge_dates: SurgeDates = SurgeDates()
     model_drift: ModelDrift = ModelDrift()
+    feed_silent: FeedSilent = FeedSilent()
+    identifier_errors: IdentifierErrors = IdentifierErrors()
 
 
 class Limits(Strict, frozen=True):

@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 
 COUNT_MAX = 64
 """Of larger counts nothing is ruled out."""
-ATTAINED_MAX = 24
+ATTAINED_MAX = 16
 """Counts with which the levels that units can attain are looked for."""
 
 
@@ -46,14 +46,14 @@ def least(n: Ints, mean: Floats, shape: Floats) -> Floats:
     out = np.zeros(len(n))
     order = np.argsort(n)
     start = 0
-    # Most counts are one or two: those with equal numbers of terms are taken together.
-    for upper in (1, 3, 8, 24, COUNT_MAX):
-        end = int(np.searchsorted(n[order], upper, side="right"))
-        if end > start:
+    # Most counts are small: those with about as many terms are taken together, if they are many.
+    for upper in (2, 6, 20, COUNT_MAX):
+        end = int(np.searchsorted(n, upper, side="right", sorter=order))
+        if end - start > upper // 4:
             some = order[start:end]
             table = tails(mean[some], shape[some], upper)
             out[some] = table[n[some], np.arange(end - start)]
-            start = end
+        start = end
     return out
 
 

@@ -173,7 +173,7 @@ class Grid:
             who = self.who[cell] = {name[1] for name in held}
             if len(who) == len(held) and max(held.values()) == 1:
                 continue
-            twice = {s for s, n in Counter(name[1] for name in held).items() if n > 1}
+            twice = {s for s, n in Counter([name[1] for name in held]).items() if n > 1}
             times: dict[Member, list[int]] = {}
             for name, n in held.items():
                 if n > 1 or (n == 1 and name[1] in twice):

@@ -47,8 +47,7 @@ from models.surge_grid import (
 from models.surge_policy import SurgePolicy
 from models.surge_series import Member
 from models.surge_state import WINDOW_D, Cells
-from models.surge_sums import columns
-from models.surge_sums import total as total_of
+from models.surge_sums import columns, totals
 
 __all__ = ["ALL", "Floats", "Ints", "Past"]
 
@@ -133,7 +132,8 @@ class Past:
         start = np.full(len(self.units), self.born)
         for axis, matrix in ((self.district, self.grid.districts), (self.item, self.grid.items)):
             held = self._days(matrix.all) > 0
-            seen = np.where(held.any(axis=0), held.argmax(axis=0), WINDOW_D)
+            first = np.ascontiguousarray(held.T).argmax(axis=1)
+            seen = np.where(held[first, np.arange(len(first))], first, WINDOW_D)
             seen[0] = self.born
             start = np.maximum(start, seen[axis])
         self.known = np.clip((last - start + 1) // WEEK_D, 0, self.weeks)
@@ -155,8 +155,11 @@ class Past:
         total = self.counts.sum(axis=0, dtype=np.int64)
         flat = total / whole
         expected = self.rest.take(self.cause, axis=1)
-        young = int(self.known.min(initial=self.weeks))
-        expected[young:] *= np.arange(young, self.weeks)[:, None] < self.known
+        weeks = np.arange(self.weeks)[:, None]
+        early = max(self.weeks - 8, 0)
+        expected[early:] *= weeks[early:] < self.known
+        young = np.flatnonzero((self.known < early) & self.there)
+        expected[:, young] *= weeks < self.known[young]
         expected *= flat
         cut = self.counts.astype(np.float64)
         at = np.flatnonzero(self.counts >= CUT_MIN)
@@ -169,12 +172,10 @@ class Past:
         np.subtract(cut, expected, out=cut)
         np.multiply(cut, cut, out=cut)
         spread = columns(cut)
-        level_phi = np.ones(4)
-        big = means >= 0.5 * self.weeks
-        for level in range(4):
-            own = big & (self.level == level)
-            if own.any():
-                level_phi[level] = max(1.0, total_of(spread[own]) / total_of(means[own]))
+        big = np.flatnonzero(means >= 0.5 * self.weeks)
+        spreads, of = (totals(x[big], self.level[big], 4) for x in (spread, means))
+        level_phi = np.array([max(1.0, a / b) if b else 1.0
+                              for a, b in zip(spreads, of, strict=True)])
         typical = means / np.maximum(self.known, 1)
         prior = level_phi[self.level]
         self.phi = np.maximum(1.0, (spread + PHI_WEEKS * typical * prior)
@@ -209,15 +210,12 @@ class Past:
             by_i[i], 1e-9)
         mean = np.maximum(mean, 0.02 / self.exposure)
         expected = mean * whole
-        squares = expected ** 2
         beyond = (total - expected) ** 2 - self.phi * expected
-        shapes = np.empty(4)
-        for level in range(4):
-            which = (self.level == level) & self.judged
-            excess = total_of(beyond[which])
-            found = total_of(squares[which]) / excess if excess > 0 else SHAPE[1]
-            shapes[level] = min(max(found, SHAPE[0]), SHAPE[1])
-        shape = shapes[self.level]
+        judged = np.flatnonzero(self.judged)
+        squares, excess = (totals(x[judged], self.level[judged], 4)
+                           for x in (expected ** 2, beyond))
+        shape = np.array([min(max(a / b if b > 0 else SHAPE[1], SHAPE[0]), SHAPE[1])
+                          for a, b in zip(squares, excess, strict=True)])[self.level]
         self.weight = shape + past
         # Peers may raise what is usual for a unit, never lower it below its own past: where the
         # margins say little about it, shrinking would make its ordinary weeks look like surges.
@@ -283,13 +281,15 @@ class Past:
 
     def _repeated(self) -> list[tuple[int, Member, list[int]]]:
         """Cells, subjects with more reports there than one may count for, and how old these are."""
-        longest = max(self.rule.spread_d, *self.rule.windows_d)
+        cap, before = self.rule.subject_cap, self.day - max(self.rule.spread_d,
+                                                            *self.rule.windows_d)
         out = []
         for cell, often in self.grid.often.items():
             for member, days in often:
-                ages = [age for day in days if 0 <= (age := self.day - day) < longest]
-                if len(ages) > self.rule.subject_cap:
-                    out.append((cell, member, ages))
+                if len(days) > cap and days[-cap - 1] > before:
+                    ages = [self.day - day for day in days if before < day <= self.day]
+                    if len(ages) > cap:
+                        out.append((cell, member, ages))
         return out
 
 

@@ -51,18 +51,23 @@ class Hit(NamedTuple):
     """The rising ones of a spread; of a unit itself."""
 
 
-class Scan(NamedTuple):
-    """What one day showed, before anybody decides."""
+class Scan:
+    """What one day showed, before anybody decides.
 
-    day: int
-    hits: list[Hit]
-    """All with a p-value of at most `loose`, by p-value."""
-    ceilings: Sequence[float] | Floats
-    """For every unit and window tested: the largest chance it had of an alarm."""
-    spreads: dict[tuple[str, bool], int]
-    """Spreads tested, by kind and whether of the whole city."""
-    cells: Mapping[Cell, tuple[int, float, float]]
-    """Of each judged cell with reports in the last `spread_d` days: count, expected, p-value."""
+    `hits`: all with a p-value of at most `loose`, by p-value. `spreads`: those tested, by kind and
+    whether of the whole city. `cells`: of each judged cell with reports in the last `spread_d`
+    days count, expected, p-value.
+    """
+
+    def __init__(self, day: int, hits: list[Hit], spreads: dict[tuple[str, bool], int],
+                 cells: Mapping[Cell, tuple[int, float, float]], tests: Sequence[Tests]) -> None:
+        self.day, self.hits, self.spreads, self.cells = day, hits, spreads, cells
+        self._tests = tests
+
+    @cached_property
+    def ceilings(self) -> Floats:
+        """For every unit and window tested: the largest chance it had of an alarm."""
+        return np.concatenate([_ceiling(t) for t in self._tests] or [np.empty(0)])
 
 
 def scan(state: Cells, day: int, policy: SurgePolicy, loose: float = LOOSE) -> Scan:
@@ -73,10 +78,9 @@ def scan(state: Cells, day: int, policy: SurgePolicy, loose: float = LOOSE) -> S
     """
     past = Past(state, day, policy)
     if not past.weeks:
-        return Scan(day, [], [], {}, {})
+        return Scan(day, [], {}, {}, ())
     rule = policy.regional
     hits: list[Hit] = []
-    ceilings: list[Floats] = []
     special = special_days(policy, range(day - 27, day + 1))
     tests: dict[int, Tests] = {}
     for window_d in sorted({*rule.windows_d, rule.spread_d}):
@@ -86,8 +90,6 @@ def scan(state: Cells, day: int, policy: SurgePolicy, loose: float = LOOSE) -> S
     bound(tests.values())
     for window_d, own in tests.items():
         if window_d in rule.windows_d:
-            ceilings.append(_ceiling(rule.count_min, own.mean[past.judged],
-                                     own.shape[past.judged]))
             for u in own.above[(own.reports[own.above] >= rule.count_min)
                                & (own.least <= at_most(loose))].tolist():
                 p = own.p(u)
@@ -109,15 +111,18 @@ def scan(state: Cells, day: int, policy: SurgePolicy, loose: float = LOOSE) -> S
             if hit and hit.p <= loose and hit.reports >= rule.count_min:
                 hits.append(hit)
     hits.sort(key=lambda h: (h.p, h.kind, h.unit, h.window_d))
-    return Scan(day, hits, np.concatenate(ceilings), spreads, Places(past, last))
+    return Scan(day, hits, spreads, Places(past, last),
+                [own for window_d, own in tests.items() if window_d in rule.windows_d])
 
 
-def _ceiling(count_min: int, mean: Floats, shape: Floats) -> Floats:
+def _ceiling(tests: Tests) -> Floats:
     """Bound of P(count >= count_min) by a factorial moment: mean**n / n! * prod(1 + j / shape)."""
+    mean, shape = (x[tests.past.judged] for x in (tests.mean, tests.shape))
     bound = np.ones_like(mean)
-    for j in range(count_min):
+    for j in range(tests.past.rule.count_min):
         bound *= mean / (j + 1) * (1.0 + j / shape)
-    return np.minimum(bound, 1.0)
+    capped: Floats = np.minimum(bound, 1.0)
+    return capped
 
 
 class Tests:
@@ -148,41 +153,43 @@ class Tests:
 
     def spreading(self, families: Ints, size: Ints, loose: float) -> list[int]:
         """Families whose spread may have a p-value of at most `loose`."""
-        few = self.past.rule.spread_min
-        rising = [self.above[self.least <= at_most(level)] for level in LEVELS]
-        counts = [np.bincount(families[u[families[u] >= 0]], minlength=len(size)) for u in rising]
-        busy = (counts[0] >= few) & (size >= few)
-        if not busy.any():
-            return []
-        members = np.flatnonzero((families >= 0) & self.past.judged)
-        members = members[busy[families[members]]]
-        table = tails(self.mean[members], self.shape[members], ATTAINED_MAX)
-        own = families[members]
-        chances = [attained(level, table) for level in LEVELS]
-        out = []
-        for family in np.flatnonzero(busy).tolist():
-            inside = own == family
-            for n, chance in zip(counts, chances, strict=True):
-                if n[family] < few:
-                    break
-                p = at_least(int(n[family]), chance[inside].tolist()) * len(LEVELS)
+        few, past = self.past.rule.spread_min, self.past
+        out: set[int] = set()
+        members = table = None
+        left = size >= few
+        for level in LEVELS:
+            rising = self.above[self.least <= at_most(level)]
+            own = families[rising]
+            n = np.bincount(own[own >= 0], minlength=len(size))
+            left &= n >= few
+            some = np.flatnonzero(left).tolist()
+            if not some:
+                break
+            if members is None or table is None:
+                members = np.flatnonzero(past.judged & (families >= 0))
+                members = members[left[families[members]]]
+                table = tails(self.mean[members], self.shape[members], ATTAINED_MAX)
+            chance, of = attained(level, table), families[members]
+            for family in some:
+                p = at_least(int(n[family]), chance[of == family].tolist()) * len(LEVELS)
                 if p <= at_most(loose):
-                    out.append(family)
-                    break
-        return out
+                    out.add(family)
+                    left[family] = False
+        return sorted(out)
 
 
 def bound(tests: Collection[Tests]) -> None:
     """Work out `least` of several windows."""
-    found = least(*(np.concatenate([of(t)[t.above] for t in tests]) for of in (
-        lambda t: t.reports, lambda t: t.mean, lambda t: t.shape)))
+    found = least(np.concatenate([t.reports[t.above] for t in tests]),
+                  np.concatenate([t.mean[t.above] for t in tests]),
+                  np.concatenate([t.shape[t.above] for t in tests]))
     ends = np.cumsum([len(t.above) for t in tests])
     for t, own in zip(tests, np.split(found, ends[:-1]), strict=True):
         t.least = own
 
 
 class Places(Mapping[Cell, tuple[int, float, float]]):
-    """See `Scan.cells`; p-values are worked out when they are asked for."""
+    """See `Scan.cells`; p-values are worked out when asked for, while the counts are the same."""
 
     def __init__(self, past: Past, tests: Tests) -> None:
         self._past, self._tests = past, tests

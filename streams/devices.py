@@ -77,8 +77,9 @@ def judge(subject: Subject, card: Card, norms: ByClass, hour: int) -> list[Devic
             verdicts = anomaly.judge(state, spec, norm, rule, card.calendar, clock_ms)
             if verdicts:
                 found[at] = verdicts
+        # As its last turn saw it: this one was due. By the next one it may be a day behind.
         if tells and spec is not None and spec.flat_s and anomaly.due_ms(
-                state, rule, clock_ms, phase, found=False):
+                state, rule, clock_ms - rule.every_h * HOUR_MS, phase, found=False):
             said = anomaly.summary(state, spec, norm, card.calendar, clock_ms)
             if said is not None:
                 key = identity(f"{subject.key} {item}", f"{device}\n{metric}")

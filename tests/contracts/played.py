@@ -51,9 +51,9 @@ class Recording(Embedded):
         self.steps: list[Step] = []
         super().__init__(folder, load.policy())
 
-    def append(self, entries: Sequence[Entry], raws: Sequence[bytes],
-               dead: Sequence[Dead] = ()) -> list[Effect]:
-        effects = super().append(entries, raws, dead)
+    def _write(self, entries: Sequence[Entry], raws: Sequence[bytes],
+               dead: Sequence[Dead]) -> list[Effect]:
+        effects = super()._write(entries, raws, dead)
         letters = {x.position: self.intake.scrub(raws[x.position]) for x in effects
                    if isinstance(x, Rejected) and x.position >= 0}
         self.steps.append(Step(list(entries), letters, list(dead)))
@@ -94,7 +94,7 @@ def changes(steps: Sequence[Step], partitions: int, every: int = 3) -> Iterator[
     for n, step in enumerate(steps):
         for part in parts:
             mine = [(x, at) for at, x in enumerate(step.entries)
-                    if isinstance(x.event, e.Tick | e.PolicyChanged)
+                    if isinstance(x.event, e.Broadcast)
                     or partition_of(x.event.subject, partitions) == part.number]
             if mine:
                 part.step([x for x, _ in mine], {new: step.raws[at] for new, (_, at)

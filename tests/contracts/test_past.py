@@ -125,12 +125,12 @@ class Memory(KafkaLog):
     def __init__(self, entries: Sequence[Entry], partitions: int, each: int = 20) -> None:
         self.held: list[list[Record]] = [[] for _ in range(partitions)]
         for number, records in enumerate(self.held):
-            mine = [x for x in entries if isinstance(x.event, e.Tick | e.PolicyChanged)
+            mine = [x for x in entries if isinstance(x.event, e.Broadcast)
                     or partition_of(x.event.subject, partitions) == number]
             for at in range(0, len(mine), each):
                 cut = mine[at : at + each]
                 records.append(Record(len(records), codec.encode_envelope(cut), b"".join(
-                    subject_hash("" if isinstance(x.event, e.Tick | e.PolicyChanged)
+                    subject_hash("" if isinstance(x.event, e.Broadcast)
                                  else x.event.subject).to_bytes(8, "little") for x in cut),
                     partitions))
 

@@ -16,11 +16,13 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 import events as ev
+import msgspec
 import played
 import pytest
 import redis
 from cluster import Given
 
+from models.weights import NOTHING_LEARNED
 from storage import redis_view
 from storage.effects import AlertChanged, Answered, OpenAlerts, Reason, ReviewChanged
 from storage.redis_view import RedisView
@@ -39,6 +41,7 @@ pytestmark = pytest.mark.integration
 Row = dict[str, Any]
 STATES = ("pending", "firing", "acknowledged", "resolved", "closed")
 LEVELS = ("blue", "yellow", "orange", "red")
+EXPERT = msgspec.json.encode(NOTHING_LEARNED).decode()
 
 
 class Asked(NamedTuple):
@@ -169,9 +172,10 @@ def test_alerts(asked: Asked, city: EmbeddedService) -> None:
 
 def test_alerts_of_a_subject(asked: Asked, city: EmbeddedService) -> None:
     everything = city.alerts(limit=100_000)
-    for subject in {x["subject"] for x in everything}:
+    assert any("cell" in x for x in everything), "those of no business too"
+    for subject in {x.get("cell", x["subject"]) for x in everything}:
         for state in (None, "firing"):
-            want = [x for x in everything if x["subject"] == subject
+            want = [x for x in everything if x.get("cell", x["subject"]) == subject
                     and state in (None, x["state"])]
             found = asked.view.alerts(subject=subject, state=state, limit=1_000)
             # One subject lies in one partition: its order is that of the log.
@@ -439,7 +443,7 @@ def test_transitions_are_limited_and_alerts_are_not(view: RedisView,
                                                     monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redis_view, "TRANSITIONS_MAX", 100)
     for n in range(5):
-        view.apply(change(n, n + 1, cards=[(0, ev.change("plain").event.document, "w")], effects=[
+        view.apply(change(n, n + 1, cards=[(0, ev.change("plain").event.document, EXPERT)], effects=[
             Placed(n, m, alert(f"a{n}-{m}", "s1"), b"") for m in range(200)]))
     reader = RedisReader(view.client, "test-one")
     # Trimmed by whole nodes of 100 entries.
@@ -450,7 +454,7 @@ def test_transitions_are_limited_and_alerts_are_not(view: RedisView,
 
 def test_an_alert_that_opens_again(view: RedisView) -> None:
     """It is listed by its last opening, and counted in one group only."""
-    cards = [(0, ev.change("plain").event.document, "w")]
+    cards = [(0, ev.change("plain").event.document, EXPERT)]
     told = [alert("a", "s1"), alert("b", "s1"), alert("a", "s1", "firing", "resolved"),
             alert("a", "s1")]
     for n, one in enumerate(told):

@@ -29,7 +29,7 @@ DEVICES = 10
 CODES = ev.codes(DEVICES)
 SENT = fl.messages(DEVICES)
 MAY = {"smooth": {"iot-limit", "iot-anomaly"}, "drift": {"iot-limit"},
-       "stuck": set(), "replay": set(), "nulls": set(), "service": set(), "": set()}
+       "stuck": {"iot-tamper"}, "replay": set(), "nulls": set(), "service": set(), "": set()}
 
 
 @cache
@@ -51,6 +51,15 @@ def wrong(fleet: Fleet) -> list[str]:
 def test_what_is_planted_is_told_and_nothing_else() -> None:
     assert wrong(plain()) == []
     assert len(plain().published) >= 3, "a norm every week from the second on"
+
+
+def test_a_broken_sensor_is_not_accused_for_long() -> None:
+    """Stuck at one value it looks flat; from its next turn on it is a fault, and nothing else."""
+    held = set()
+    for x in plain().effects:
+        if isinstance(x, AlertChanged) and x.subject == CODES[fl.FAULTS.index("stuck")]:
+            (held.discard if x.state == "resolved" else held.add)(x.rule)
+    assert "iot-fault" in held and "iot-tamper" not in held
 
 
 def test_no_alert_is_doubled() -> None:

@@ -32,7 +32,7 @@ class Written(NamedTuple):
     @property
     def ids(self) -> list[str]:
         return [x.event.id for x in self.entries
-                if not isinstance(x.event, e.Tick | e.PolicyChanged)]
+                if not isinstance(x.event, e.Broadcast)]
 
 
 def made(n: int, subject: str, size: int = 0) -> ev.Made:
@@ -131,7 +131,7 @@ def test_a_subject_has_one_partition(partitions: int) -> None:
     for w in log.written:
         assert w.subjects == [x.event.subject for x in w.entries]  # type: ignore[union-attr]
         for x in w.entries:
-            assert not isinstance(x.event, e.Tick | e.PolicyChanged)
+            assert not isinstance(x.event, e.Broadcast)
             assert w.partition == partition_of(x.event.subject, partitions)
             assert x.recorded_ms == int(x.event.id[1:]) + 1
             found.setdefault(x.event.subject, []).append(x.event.id)
@@ -187,7 +187,7 @@ def test_a_policy_reaches_all_partitions() -> None:
     log.put(made(0, subject))
     entry = ev.change("plain")
     assert isinstance(entry.event, e.PolicyChanged)
-    log.open.policy(entry.event, 77)
+    log.open.broadcast(entry.event, 77)
     home = partition_of(subject, 3)
     assert [(w.partition, w.ids) for w in log.written[:1]] == [(home, ["e0"])]
     assert [w.partition for w in log.written[1:]] == [0, 1, 2]

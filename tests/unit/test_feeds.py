@@ -242,7 +242,7 @@ def put(message: Message) -> feeds.Raw:
     made = object.__new__(Feeds)
     feed = Feed("x.complaints", 0)
     made._merge = Merge([feed])
-    made._at = {feed: 0}
+    made._at, made._topics = {feed: 0}, Topics.of("x")
     made._put(message)  # type: ignore[arg-type]
     assert made._at == {feed: 6}
     made._merge.quiet(feed, 2_000)
