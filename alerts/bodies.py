@@ -91,8 +91,8 @@ def _drift(a: Alert, items: Catalogue) -> Words:
 
 def _silent(a: Alert, items: Catalogue) -> Words:
     f = a.facts
-    return (f"数据源 {f['source']} 自 {f['since']} 起没有数据，按其往常规律应有约 {f['expected']} 条。"
-            "请联系该单位检查报送。",
+    return (f"数据源 {f['source']} 自 {f['since']} 起没有数据，按其往常规律应有约 "
+            f"{f['expected']} 条。请联系该单位检查报送。",
             f"nothing from {f['source']} since {f['since']}; about {f['expected']} events would "
             "be usual by now. Please ask the department to check its transmission.")
 

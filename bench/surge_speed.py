@@ -27,16 +27,13 @@ import msgspec
 
 from bench import surge
 from config import load
-from models import events as e
-from models import policy as policies
 from models.surge import evaluate
 from models.surge_policy import SurgePolicy
 from models.surge_state import Cells, Report
 from storage.effects import Passed, PolicyTaken, Signal
-from streams import analysis, codec
+from streams import analysis
 from streams.batch import PRESENT_MS, Feed, open_lines
-from streams.intake import Intake
-from streams.pipeline import Entry, Shard
+from streams.embedded import Embedded
 
 Op = tuple[Any, ...]
 ROOT = Path(__file__).parents[1]
@@ -62,32 +59,23 @@ class Written:
         self.ops.append(("enrol", tuple(peer), n))
 
 
-class Runner:
-    """As much of a runner as `Feed` needs: a shard and what it tells the analysis."""
-
-    refused = 0
+class Runner(Embedded):
+    """Keeps what the shard tells the analysis, and nothing else."""
 
     def __init__(self) -> None:
-        self.shard = Shard()
         self.told: list[list[Any]] = []
-        document = policies.encode(load.policy())
-        event = e.PolicyChanged(document, policies.digest(document))
-        self.append([Entry(0, codec.encode(event), event)], [])
-        assert self.shard.timeline is not None
-        self.intake = Intake(self.shard.timeline.last, b"k" * 32, 0, 300_000)
+        super().__init__(None, load.policy())
 
-    def append(self, entries: Any, raws: Any, dead: Any = ()) -> None:
+    def append(self, entries: Any, raws: Any, dead: Any = ()) -> list[Any]:
         self.told.append([x for x in self.shard.step(entries)
                           if isinstance(x, Signal | Passed | PolicyTaken)])
-
-    def dead(self, *rest: Any) -> None:
-        return None
+        return []
 
 
 def of_city(name: str) -> tuple[SurgePolicy, list[Op]]:
     """What an analysis does with the events of a file."""
     runner = Runner()
-    feed = Feed(runner, name, PRESENT_MS)  # type: ignore[arg-type]
+    feed = Feed(runner, name, PRESENT_MS)
     with open_lines(name) as file:
         for line in file:
             feed.put(line.strip())

@@ -28,7 +28,7 @@ from config.load import ConfigError
 from models.policy import digest as policy_digest
 from models.policy import encode
 from storage.sqlite_store import StoreError
-from streams import batch, cli_cluster, cli_store, importer, logs, supervise
+from streams import batch, cli_cluster, cli_replay, cli_store, importer, logs, supervise
 from streams.embedded import Embedded
 from streams.importer import Converted, MappingError, SheetError
 from streams.options import (
@@ -49,6 +49,7 @@ _INTERRUPTED = 130
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
                   help="信风: rolling credit scores, grades, grade gaps and early warnings.")
 cli_store.register(app)
+cli_replay.register(app)
 cli_cluster.register(app)
 
 

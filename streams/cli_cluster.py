@@ -113,7 +113,7 @@ def worker(settings: SettingsFile = None, metrics_port: MetricsPort = 0,
 def analyst(
     settings: SettingsFile = None, metrics_port: MetricsPort = 0,
     metrics_host: MetricsHost = "127.0.0.1",
-    challengers: Annotated[bool, typer.Option(help="Compare the learner with other models.")] = True,
+    challengers: Annotated[bool, typer.Option(help="Compare other models with it.")] = True,
 ) -> None:
     """Look at the whole city: learn weights, find surges. One; without it history waits."""
     from streams.analyst import serve

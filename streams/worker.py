@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import faust
-from prometheus_client import Counter, Gauge, start_http_server
+from prometheus_client import start_http_server
 
 from config.load import Settings
 from storage import kafka_log, kafka_topics
@@ -26,6 +26,7 @@ from storage.sqlite_store import StoreError
 from streams import faust_app, logs
 from streams.connect import view_of
 from streams.keeper import Keeper, Poison
+from streams.worker_metrics import WorkerMetrics
 
 _LOG = logging.getLogger("xinfeng.worker")
 IDLE_S = 2.0
@@ -40,51 +41,11 @@ UNHELD_S = 15.0
 it is started again; one that has others gives those without twice the time."""
 
 
-class _Metrics:
-    """What Prometheus reads of a worker."""
-
-    def __init__(self) -> None:
-        part = ("partition",)
-        self.applied = Gauge("xinfeng_partition_applied_offset",
-                             "Next offset of the log to fold.", part)
-        self.lag = Gauge("xinfeng_partition_lag_envelopes",
-                         "Envelopes [count] of the log not folded yet, as of the last look.", part)
-        self.waiting = Gauge("xinfeng_partition_waiting_envelopes",
-                             "Envelopes [count] delivered and not folded: at queue_max the worker "
-                             "reads no further.", part)
-        self.subjects = Gauge("xinfeng_partition_subjects", "Subjects [count] kept.", part)
-        self.clock = Gauge("xinfeng_partition_clock_seconds",
-                           "The partition's clock [s since 1970].", part)
-        self.stopped = Gauge("xinfeng_partition_stopped",
-                             "1 where an envelope cannot be folded: somebody must look.", part)
-        self.reopened = Gauge("xinfeng_partition_reopened",
-                              "Times [count] a partition was folded again since its view stood "
-                              "elsewhere.", part)
-        self.events = Counter("xinfeng_worker_events", "Events [count] folded by this process.")
-        self.seconds = Counter("xinfeng_worker_seconds",
-                               "Time [s] spent folding and writing, over all partitions.")
-
-    def look(self, keeper: Keeper, waiting: int, end: int) -> None:
-        name = str(keeper.partition)
-        self.applied.labels(name).set(keeper.applied)
-        self.waiting.labels(name).set(waiting)
-        self.subjects.labels(name).set(len(keeper.shard.subjects))
-        self.clock.labels(name).set(keeper.shard.clock_ms / 1000)
-        self.reopened.labels(name).set(keeper.reopened)
-        self.lag.labels(name).set(max(end - keeper.applied, 0))
-
-    def forget(self, partition: int) -> None:
-        """Somebody else has the partition now: what was last seen of it here says nothing."""
-        for gauge in (self.applied, self.lag, self.waiting, self.subjects, self.clock,
-                      self.stopped, self.reopened):
-            gauge.remove(str(partition))
-
-
 class _Pump:
     """One partition: what Faust delivered, and the thread that folds it."""
 
     def __init__(self, keeper: Keeper, log: KafkaLog, pool: ThreadPoolExecutor,
-                 settings: Settings, metrics: _Metrics) -> None:
+                 settings: Settings, metrics: WorkerMetrics) -> None:
         self.keeper = keeper
         self._log = log
         self._pool = pool
@@ -214,7 +175,7 @@ class Worker:
         self._pool = ThreadPoolExecutor(THREADS_MAX, "keeper")
         self._turn = threading.Lock()
         self._pumps: dict[int, _Pump] = {}
-        self._metrics = _Metrics()
+        self._metrics = WorkerMetrics()
 
     def _pump(self, partition: int) -> _Pump:
         log = KafkaLog(self._settings.kafka)

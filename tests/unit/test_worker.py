@@ -26,7 +26,8 @@ import pytest
 from config import load
 from storage.kafka_log import Record
 from streams import worker
-from streams.worker import _Metrics, _Pump
+from streams.worker import _Pump
+from streams.worker_metrics import WorkerMetrics
 
 QUEUE_MAX = 3
 PATIENCE_S = 0.3
@@ -40,8 +41,8 @@ def log() -> tuple[Record, ...]:
 
 
 @functools.cache
-def metrics() -> _Metrics:
-    return _Metrics()
+def metrics() -> WorkerMetrics:
+    return WorkerMetrics()
 
 
 class Held:
