@@ -91,7 +91,10 @@ def main() -> None:
     events = parser.parse_args().events
     access = load.settings().kafka
     admin = KafkaAdminClient(**kafka_python(access))
-    admin.create_topics([NewTopic(TOPIC, 1, 1)], wait_for_metadata=True)
+    admin.create_topics(
+        # kafka-python reads lz4 only with a library of its own.
+        [NewTopic(TOPIC, 1, 1, topic_configs={"compression.type": "uncompressed"})],
+        wait_for_metadata=True)
     try:
         out = Outgoing(access)
         for line in islice(city(events // 8, 365, 1, iot=False), events):

@@ -535,12 +535,21 @@ class Detected(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="det
     data: Detection
 
 
+class IntakeReport(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="intake.report"):
+    """Events with a wrong code that intake refused in an hour, by source: on the shard of
+    its `subject`. Said again of the same hour, the larger count of each source stands."""
+
+    hour_ms: int
+    wrong: dict[str, int]
+    subject: str = "service:intake"
+
+
 NO_BUSINESS = ("cell:", "service:")
 """What the keys of alerts begin with that concern no single business."""
 
 Broadcast: TypeAlias = Tick | PolicyChanged | WeightsChanged | NormsChanged
 """Entries for every shard."""
-LogEvent: TypeAlias = Event | Broadcast | Detected
+LogEvent: TypeAlias = Event | Broadcast | Detected | IntakeReport
 """What the log may hold."""
 
 EVENT_TYPES: tuple[str, ...] = tuple(

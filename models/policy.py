@@ -246,10 +246,10 @@ class FeedSilent(Strict, frozen=True):
     p_max: Annotated[float, Meta(gt=0, lt=0.05)] = 0.001
     """Never told while so long a silence is more likely than this."""
     min_hours: Annotated[int, Meta(ge=1, le=8_760)] = 3
-    history_d: Annotated[int, Meta(ge=14, le=730)] = 42
+    history_d: Annotated[int, Meta(ge=14, le=730)] = 56
     """A feed with less past is not judged."""
-    active_min: Annotated[int, Meta(ge=2, le=1_000)] = 8
-    """Nor one that has sent on fewer hours (days, weeks: by the scale it is judged at)."""
+    active_min: Annotated[int, Meta(ge=2, le=1_000)] = 12
+    """Nor one that has sent on fewer days; nor by weeks (hours), if on fewer of them."""
     rare_days: Annotated[float, Meta(ge=0, le=30)] = 4.0
     """A feed with events on fewer days a month is rare: `rare_level`."""
     forget_d: Annotated[int, Meta(ge=90, le=3_650)] = 400
@@ -257,7 +257,7 @@ class FeedSilent(Strict, frozen=True):
 
 
 class IdentifierErrors(Strict, frozen=True):
-    """Too many of a feed's events name a wrong code (`models.misnamed`)."""
+    """Too many of a feed's events name a wrong code (`models.wrong_codes`)."""
 
     enabled: bool = False
     level: Level = "blue"

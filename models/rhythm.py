@@ -92,10 +92,6 @@ class Rhythm:
         self._shared: Floats = np.zeros((2, 0))
         """What was to be expected this day and week, and as much of it as counts."""
 
-    def skip(self, hour: int) -> None:
-        """Nobody knows what was before this hour."""
-        self.hour = hour
-
     def step(self, counts: Mapping[str, int], day: Day, clock: int,
              rule: FeedSilent) -> list[Silence]:
         """One hour is over.

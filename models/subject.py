@@ -53,6 +53,12 @@ class Profile(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return cls(time, key, r.name, r.kind, r.district, r.industry, r.size, r.registered_on,
                    r.aliases, r.controllers, r.platform)
 
+    def contradicts(self, held: Profile | None) -> bool:
+        """Whether one code stands for two businesses: a change of name, of kind or of the seat
+        leaves the day of registration, a corrected day the name."""
+        return (held is not None and self.registered_on != held.registered_on
+                and self.name != held.name)
+
 
 _ENCODE = msgspec.msgpack.Encoder().encode
 _DECODE = msgspec.msgpack.Decoder(Profile).decode

@@ -116,12 +116,11 @@ class Cells:
                 held[key].drop_before(first)
                 self._settle(key)
         for cell in list(self.recent):
-            kept = {name: n for name, n in self.recent[cell].items() if name[0] >= recent}
-            if kept:
-                self.recent[cell] = kept
-            else:
+            reports = self.recent[cell]
+            for name in [name for name in reports if name[0] < recent]:
+                del reports[name]
+            if not reports:
                 del self.recent[cell]
-
         for moves in self.moves.values():
             if moves and len(moves) > MOVES_MAX:
                 self.moves = {True: None, False: None}

@@ -146,12 +146,21 @@ class Passed(msgspec.Struct, frozen=True, gc=False):
     """The shard's clock has come to a new hour: all that it says of the time before is said.
 
     `roster`: how many more businesses (fewer, if negative) there are of each (industry, district,
-    size) since the last time. `taken`: events taken from each source since then.
+    size) since the last time. `taken`: events taken from each source since then; `doubled`:
+    registrations of them under a code that another business holds.
     """
 
     clock_ms: int
     roster: list[tuple[str, str, str, int]]
     taken: dict[str, int]
+    doubled: dict[str, int] = {}
+
+
+class Misnamed(msgspec.Struct, frozen=True, gc=False):
+    """Events with a wrong code that intake refused in an hour, by source."""
+
+    hour_ms: int
+    wrong: dict[str, int]
 
 
 class PolicyTaken(msgspec.Struct, frozen=True, gc=False):
@@ -174,7 +183,7 @@ class DeviceSummary(msgspec.Struct, frozen=True, gc=False):
     summary: Summary
 
 
-ForAnalysis: TypeAlias = Signal | Example | Passed | PolicyTaken | DeviceSummary
+ForAnalysis: TypeAlias = Signal | Example | Passed | PolicyTaken | DeviceSummary | Misnamed
 """What the analysis of the whole city is told."""
 Effect: TypeAlias = (OpenAlerts | Rejected | AlertChanged | ReviewChanged | SubjectChanged
                      | Answered | ForAnalysis)

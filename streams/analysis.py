@@ -29,7 +29,8 @@ from models.surge import Surge, evaluate
 from models.surge_episode import COMPLAINT
 from models.surge_policy import SurgePolicy
 from models.surge_state import WINDOW_D, Cells, Report
-from storage.effects import DeviceSummary, ForAnalysis, Passed, PolicyTaken, Signal
+from storage.effects import DeviceSummary, ForAnalysis, Misnamed, Passed, PolicyTaken, Signal
+from streams.sources import Sources
 
 WEEK_D, WEEKDAY = 7, 5
 """What comes into force for all is published once a week, on Tuesdays: on Monday every device told
@@ -38,7 +39,7 @@ FAR_MS = 1 << 60
 MODEL = "service:model"
 Own: TypeAlias = e.WeightsChanged | e.NormsChanged | e.Detected
 """Events that the analysis writes into the log."""
-_KINDS: tuple[type[Any], ...] = (Signal, Example, Passed, PolicyTaken, DeviceSummary)
+_KINDS: tuple[type[Any], ...] = (Signal, Example, Passed, PolicyTaken, DeviceSummary, Misnamed)
 
 
 def next_week_ms(after_ms: int, policy: Policy) -> int:
@@ -92,6 +93,7 @@ class Analysis:
         self._examples: list[Example] = []
         self._week = Week()
         self._drifting: e.Detected | None = None
+        self.sources = Sources(partitions)
 
     # ------------------------------------------------------------------------------------- taking
 
@@ -103,6 +105,7 @@ class Analysis:
             if isinstance(one, Passed):
                 self._passed[partition] = one.clock_ms
                 self._hours[partition].append(one.clock_ms)
+                self.sources.hear(partition, one)
         out = []
         closed = min(self._passed)
         while (hour := min((hours[0] for hours in self._hours if hours), default=FAR_MS)) <= closed:
@@ -128,6 +131,8 @@ class Analysis:
                         self._week.put(one.week, one.class_, one.metric, one.device, one.summary)
                     case PolicyTaken():
                         self._renew(one.document)
+                    case Misnamed():
+                        self.sources.report(one)
                     case Passed():
                         for industry, district, size, n in one.roster:
                             self._cells.enrol((industry, district, size), n)
@@ -145,14 +150,17 @@ class Analysis:
         days = range(max(first, today - WINDOW_D), today + 1)
         self.day = today
         # A weekly word also where there is nothing to say: whoever plays history waits for it.
-        return [Concluded(self._ms(day), events) for day in days
-                if (events := self._judge(day)) or day % WEEK_D == WEEKDAY]
+        out = [Concluded(self._ms(day), events) for day in days
+               if (events := self._judge(day)) or day % WEEK_D == WEEKDAY]
+        of_feeds: list[Own] = [*self.sources.close(clock_ms, self.policy)]
+        return [*out, Concluded(clock_ms, of_feeds)] if of_feeds else out
 
     def _renew(self, document: str) -> None:
         policy = decode(document)
         if policy == self.policy:
             return
         self.policy = policy
+        self.sources.renew(policy)
         if self.learner is None:
             self.learner = Learner(policy, challengers=self.challengers)
         else:
@@ -279,12 +287,13 @@ class Analysis:
             [[(_KINDS.index(type(one)), msgspec.to_builtins(one)) for one in queue]
              for queue in self._queues],
             self._passed, self._cells.dump(), list(self._filed.items()), self._held,
-            self._examples, self._week.dump(), self._drifting])
+            self._examples, self._week.dump(), self._drifting,
+            self.sources.dump()])
 
     @classmethod
     def load(cls, blob: bytes, *, challengers: bool = False) -> Analysis:
         (document, learner, clock_ms, day, published, queues, passed, cells, filed, held, examples,
-         week, drifting) = msgspec.msgpack.decode(blob)
+         week, drifting, sources) = msgspec.msgpack.decode(blob)
         made = cls(len(queues), challengers=challengers)
         if document:
             made._renew(bytes(document).decode())
@@ -301,4 +310,5 @@ class Analysis:
         made._examples = msgspec.convert(examples, list[Example])
         made._week = Week.load(week)
         made._drifting = msgspec.convert(drifting, e.Detected | None)
+        made.sources = Sources.load(sources, made.policy)
         return made

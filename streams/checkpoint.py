@@ -33,7 +33,8 @@ def dump(shard: Shard) -> Iterator[bytes]:
     keys, bodies = shard.identities.dump()
     counts = {name: getattr(shard.counts, name) for name in shard.counts.__slots__}
     yield _PACK([shard.clock_ms, shard.day, shard.hour, list(shard.sources), counts, cards(shard),
-                 keys, bodies, shard.norms.document, list(shard.roster.items()), shard.taken])
+                 keys, bodies, shard.norms.document, list(shard.roster.items()), shard.taken,
+                 shard.doubled])
     rows = iter(shard.subjects.values())
     while group := list(itertools.islice(rows, SUBJECTS_PER_PART)):
         yield _PACK([_subject(s) for s in group])
@@ -44,7 +45,7 @@ def load(parts: Iterable[bytes]) -> Shard:
     shard = Shard()
     stream = iter(parts)
     (shard.clock_ms, shard.day, shard.hour, sources, counts, held, keys, bodies,
-     usual, roster, shard.taken) = _UNPACK(next(stream))
+     usual, roster, shard.taken, shard.doubled) = _UNPACK(next(stream))
     shard.roster = {(a, b, c): n for (a, b, c), n in roster}
     shard.norms = norms.decode(usual)
     shard.sources = {name: n for n, name in enumerate(sources)}

@@ -53,7 +53,8 @@ class Envelopes:
         self._open = [_Open() for _ in range(partitions)]
         self._homes: dict[str, int] = {}
 
-    def put(self, recorded_ms: int, event: e.Event | e.Detected, body: bytes, now_s: float) -> None:
+    def put(self, recorded_ms: int, event: e.Event | e.Detected | e.IntakeReport, body: bytes,
+            now_s: float) -> None:
         """Take in an event; `now_s` is any clock that only goes forward."""
         home = self._homes.get(event.subject)
         if home is None:

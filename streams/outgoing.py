@@ -19,6 +19,7 @@ from storage.effects import (
     Answered,
     DeviceSummary,
     ForAnalysis,
+    Misnamed,
     OpenAlerts,
     Passed,
     PolicyTaken,
@@ -119,6 +120,9 @@ class Outgoing:
                                      effect.clock_ms)
                     yield self._told(topics.examples, id, "xinfeng.hour.passed",
                                      Passed(effect.clock_ms, [], {}), effect.clock_ms)
+                case Misnamed():
+                    yield self._told(topics.signals, id, "xinfeng.codes.wrong", effect,
+                                     effect.hour_ms)
                 case PolicyTaken():
                     for topic in (topics.signals, topics.examples):
                         yield self._told(topic, id, "xinfeng.policy.taken", effect,
@@ -136,7 +140,8 @@ class Outgoing:
 
 TOLD: dict[str, Any] = {
     "xinfeng.signal": Signal, "xinfeng.example": Example, "xinfeng.device.summary": DeviceSummary,
-    "xinfeng.hour.passed": Passed, "xinfeng.policy.taken": PolicyTaken}
+    "xinfeng.hour.passed": Passed, "xinfeng.policy.taken": PolicyTaken,
+    "xinfeng.codes.wrong": Misnamed}
 """What the analysis is told, by the type of the record."""
 
 

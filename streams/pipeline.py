@@ -45,6 +45,7 @@ from storage.effects import (
     Answered,
     Effect,
     Evidence,
+    Misnamed,
     OpenAlerts,
     Passed,
     PolicyTaken,
@@ -130,6 +131,8 @@ class Shard:
         """(industry, district, size) -> businesses more than were told."""
         self.taken: dict[str, int] = {}
         """Source -> events taken in since the clock's last hour."""
+        self.doubled: dict[str, int] = {}
+        """Source -> of them registrations under a code that another business holds."""
         self._effects: list[Effect] = []
         self._known: dict[int, int] = {}
         """Identities the envelope under way has brought -> body hash, or let go -> 0: what holds
@@ -165,6 +168,9 @@ class Shard:
                 continue
             if isinstance(event, e.Detected):
                 self._detect(event)
+                continue
+            if isinstance(event, e.IntakeReport):
+                effects.append(Misnamed(event.hour_ms, event.wrong))
                 continue
             self.taken[event.source] = self.taken.get(event.source, 0) + 1
             if isinstance(event, e.IotReadings):
@@ -237,8 +243,9 @@ class Shard:
             self._examine(day)
         if hour > hour_before:
             self._effects.append(Passed(hour * HOUR_MS, [
-                (*peer, n) for peer, n in sorted(self.roster.items()) if n], self.taken))
-            self.roster, self.taken = {}, {}
+                (*peer, n) for peer, n in sorted(self.roster.items()) if n], self.taken,
+                self.doubled))
+            self.roster, self.taken, self.doubled = {}, {}, {}
 
     def _examine(self, day: int) -> None:
         """Tell the learner what became of this day's part of the panel."""
@@ -336,7 +343,10 @@ class Shard:
             subject = self._add(event.subject)
         if kind == r.REGISTERED:
             assert isinstance(event, e.SubjectRegistered)
-            self._register(subject, Profile.of(time_ms, key, event.data))
+            profile = Profile.of(time_ms, key, event.data)
+            if profile.contradicts(subject.registration()):
+                self.doubled[event.source] = self.doubled.get(event.source, 0) + 1
+            self._register(subject, profile)
             return None
         self._append(subject, event, row, signal)
         if isinstance(event, e.ReviewAnswered):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import events as ev
@@ -179,9 +180,9 @@ def test_of_whom_nothing_is_known() -> None:
 
 def test_one_of_so_many_without_a_finding() -> None:
     """A share of them, by business and day, each standing for as many; findings all."""
-    story = begun()
+    story, fourth = begun(), every(one_in=4)
     kept = [x for day in range(day_of("2026-01-01"), day_of("2026-01-01") + 2_000)
-            for x in examples_of(story.subject, every(one_in=4), day)]
+            for x in examples_of(story.subject, fourth, day)]
     assert {x.weight for x in kept} == {4.0}
     # Good evidence lasts two years: so many days there was something to say.
     days = sum(bool(examples_of(story.subject, ALL, day))
@@ -189,7 +190,7 @@ def test_one_of_so_many_without_a_finding() -> None:
     assert sum(x.weight for x in kept) == pytest.approx(days, rel=0.15)
     story.do("2026-02-01", "penalty.decided")
     assert {x.weight for day in range(day_of("2026-01-01"), day_of("2026-01-31"))
-            for x in examples_of(story.subject, every(one_in=4), day)} == {1.0}
+            for x in examples_of(story.subject, fourth, day)} == {1.0}
 
 
 # ------------------------------------------------------------------------------- the definition
@@ -341,18 +342,13 @@ def _sees_the_future(p: pytest.MonkeyPatch) -> None:
 
 
 def _all_are_sampled(p: pytest.MonkeyPatch) -> None:
-    p.setattr(panel.xxhash, "xxh3_64_intdigest", lambda _: 0)
+    p.setattr(panel, "xxhash", SimpleNamespace(xxh3_64_intdigest=lambda _: 0))
 
 
 @pytest.mark.parametrize("plant", [_revoked_stay, _sees_the_future, _all_are_sampled])
 def test_planted_faults_are_found(plant: Callable[[pytest.MonkeyPatch], None],
                                   monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = xxhash.xxh3_64_intdigest
     plant(monkeypatch)
-    monkeypatch.setattr(__import__(__name__).xxhash, "xxh3_64_intdigest", plain, raising=False)
-    if plant is _all_are_sampled:
-        monkeypatch.setattr(panel, "xxhash", type("X", (), {
-            "xxh3_64_intdigest": staticmethod(lambda _: 0)}))
     with pytest.raises(AssertionError):
         check(range(60))
 
@@ -389,9 +385,9 @@ def test_what_arrives_within_the_grace_changes_the_outcome(late_d: int,
     day later: then the example has been told, without it."""
     story = Story()
     place = place_of(story.key, LEARNING)
-    looked = next(d for d in range(day_of("2025-12-05"), day_of("2026-06-01"))
-                  if (d + WAIT_D + 1 - place) % LEARNING.every_d == 0 and not xxhash
-                  .xxh3_64_intdigest(f"{story.key}\n{d}".encode()) % LEARNING.clean_one_in == 0)
+    looked = next(d for d in range(day_of("2025-12-05"), day_of("2026-12-01"))
+                  if (d + WAIT_D + 1 - place) % LEARNING.every_d == 0 and
+                  xxhash.xxh3_64_intdigest(f"{story.key}\n{d}".encode()) % LEARNING.clean_one_in)
     story.do("2025-12-02", "inspection.completed")
     decided = ev.dt.date(1970, 1, 1) + ev.dt.timedelta(looked + 1)
     penalty = story.make(decided.isoformat(), "penalty.decided")
@@ -405,7 +401,7 @@ def test_what_arrives_within_the_grace_changes_the_outcome(late_d: int,
         else:
             effects += story.shard.step([ev.tick(noon_ms)])
     hits = [x.adverse for x in told(effects) if x.day == looked]
-    assert hits == ([expected] if expected is not None else []), "a clean one is not in the sample"
+    assert hits == [expected] * (expected is not None), "a clean one is not in the sample"
 
 
 def test_cells_are_no_businesses() -> None:

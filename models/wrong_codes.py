@@ -74,7 +74,7 @@ def _terms(first: int, sent: int, rate: float, step: int) -> list[float]:
     return out
 
 
-class Misnamed:
+class WrongCodes:
     """Cost per day: one pass over the feeds, a tail for those above the rate."""
 
     def __init__(self) -> None:
@@ -82,16 +82,15 @@ class Misnamed:
         self.told: dict[str, Errors] = {}
 
     def add(self, day: int, sent: Mapping[str, int], wrong: Mapping[str, int]) -> None:
-        """Take in an hour of a day; `sent` without the wrong ones that did not enter the log."""
-        for source in sorted(sent.keys() | wrong.keys()):
-            bad = wrong.get(source, 0)
+        """Take in an hour of a day; `sent`: all events of a source, wrong ones included."""
+        for source in sorted(sent):
             held = self._days.get(source)
             if held is None:
                 if len(self._days) >= SOURCES_MAX and not self._forget():
                     continue
                 held = self._days[source] = {}
             before = held.get(day, Count(0, 0))
-            held[day] = Count(before.sent + sent.get(source, 0), before.wrong + bad)
+            held[day] = Count(before.sent + sent[source], before.wrong + wrong.get(source, 0))
 
     def _forget(self) -> bool:
         """Make room: the feed that sent least goes, unless it is told of."""
@@ -136,7 +135,7 @@ class Misnamed:
         return [list(self._days.items()), list(self.told.values())]
 
     @classmethod
-    def load(cls, held: list[Any]) -> Misnamed:
+    def load(cls, held: list[Any]) -> WrongCodes:
         made = cls()
         days, told = held
         made._days = {s: {d: Count(*c) for d, c in one.items()} for s, one in days}
