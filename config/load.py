@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from config import notify as notify_
 from config.workdays import CalendarExceptions, calendar_exceptions
 from models.iot import DeviceSpec
 from models.policy import Calendar, Indicator, Policy, Strict, problems
@@ -131,15 +132,21 @@ def policy(path: Path | None = None) -> Policy:
     path = path or POLICY
     raw = _layers(path)
     catalogue = raw.pop("catalogue", None)
-    want = {"items", "devices", "calendar_years"}
+    want = {"items", "devices", "calendar_years", "notify", "receivers"}
     if not isinstance(catalogue, dict) or set(catalogue) != want:
         raise ConfigError(f"{path.name}: catalogue: must hold exactly {sorted(want)}")
     drop = raw.get("rules", {}).get("grade_drop", {})
     if drop.get("to_b") == "":
         drop["to_b"] = None
+    own = raw.get("notify", {})
+    if not isinstance(own, dict):
+        raise ConfigError(f"{path.name}: notify={own}: must be a section")
     raw["items"] = [{k: row[k] for k in ("id", "department", "item")}
                     for row in _csv(path, catalogue["items"], ("id", "department", "item"))]
-    raw |= {"devices": [], "calendar": _calendar(catalogue["calendar_years"])}
+    raw |= {"devices": [], "calendar": _calendar(catalogue["calendar_years"]),
+            "notify": notify_.section(
+                _merge(_toml(_beside(path, catalogue["notify"])), own),
+                _csv(path, catalogue["receivers"], notify_.COLUMNS))}
     made: Policy = _convert(raw, Policy, path)
     absent = next(_absent(raw, made), None)
     if absent:

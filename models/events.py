@@ -537,9 +537,11 @@ class Detected(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="det
 
 class IntakeReport(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="intake.report"):
     """Events with a wrong code that intake refused in an hour, by source: on the shard of
-    its `subject`. Said again of the same hour, the larger count of each source stands."""
+    its `subject`. `since_ms` names the part of the hour, one a process: said again of the same
+    part, the larger count of each source stands."""
 
     hour_ms: int
+    since_ms: int
     wrong: dict[str, int]
     subject: str = "service:intake"
 

@@ -14,8 +14,10 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from models import notify_policy
 from models.anomaly import Rule
 from models.iot import DeviceSpec
+from models.notify_policy import Notify
 from models.surge_policy import ComplaintPolicy, RegionalPolicy, SurgeDates
 
 Level: TypeAlias = Literal["blue", "yellow", "orange", "red"]
@@ -377,6 +379,8 @@ class Policy(Strict, frozen=True):
     devices: list[DeviceSpec]
     calendar: Calendar
     learning: Learning = Learning()
+    notify: Notify | None = None
+    """Who is told of what, and when; None in logs of before: nobody is."""
 
 
 CAPPED: dict[str, str] = {
@@ -422,6 +426,8 @@ def problems(policy: Policy) -> str | None:
     ids = [i.id for i in policy.items]
     if len(set(ids)) != len(ids) or "public" in ids:
         return "items: ids must be unique and none may be 'public'"
+    if policy.notify is not None:
+        return notify_policy.problems(policy.notify, {i.department for i in policy.items})
     return None
 
 

@@ -1,7 +1,7 @@
 """Wrong and duplicate codes of businesses, by feed: their share of the latest days against the one
 that is allowed. Pure.
 
-A code is wrong when intake refuses it (`subject`), and duplicate when two registrations of different
+A code is wrong when intake refuses it (`subject`), and duplicate when registrations of different
 businesses carry it. One error in a small feed proves nothing, so the share must also be more than
 chance at the allowed rate [^1].
 

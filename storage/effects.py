@@ -157,9 +157,10 @@ class Passed(msgspec.Struct, frozen=True, gc=False):
 
 
 class Misnamed(msgspec.Struct, frozen=True, gc=False):
-    """Events with a wrong code that intake refused in an hour, by source."""
+    """Events with a wrong code that intake refused in a part of an hour, by source."""
 
     hour_ms: int
+    since_ms: int
     wrong: dict[str, int]
 
 

@@ -87,7 +87,8 @@ class Feed:
                     f"{_iso(self.clock_ms)}; `xinfeng advance --store DIR --to TIME` moves it "
                     "there on purpose"))
         except InvalidEvent as error:
-            self._dead.append(runner.dead(raw, error.reason, self.origin, self.now_ms))
+            self._dead.append(runner.dead(raw, error.reason, self.origin, self.now_ms,
+                                          self.clock_ms))
             if len(self._dead) >= ENVELOPE_EVENTS:
                 self.flush()
             return
@@ -95,6 +96,7 @@ class Feed:
             self._days(time_ms)
         if time_ms > self.clock_ms:
             if time_ms // HOUR_MS > self.clock_ms // HOUR_MS and self.clock_ms:
+                self._report(time_ms)
                 self._entries.append(Entry(time_ms // HOUR_MS * HOUR_MS, _TICK_BODY, _TICK))
                 self._raws.append(b"")
             self.clock_ms = time_ms
@@ -108,12 +110,19 @@ class Feed:
         offset_ms = self.runner.card.offset_ms
         midnight_ms = self._midnight_ms or next_day_ms(time_ms, offset_ms)
         while midnight_ms <= time_ms:
+            self._report(midnight_ms)
             self.clock_ms = midnight_ms
             self._entries.append(Entry(midnight_ms, _TICK_BODY, _TICK))
             self._raws.append(b"")
             self.flush()
             midnight_ms += DAY_MS
         self._midnight_ms = midnight_ms
+
+    def _report(self, clock_ms: int) -> None:
+        """Say what was refused before the clock comes to a moment."""
+        reports = self.runner.reports(self.clock_ms, clock_ms)
+        self._entries += reports
+        self._raws += [b""] * len(reports)
 
     def flush(self) -> None:
         """Write what was collected."""

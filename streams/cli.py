@@ -23,6 +23,7 @@ import msgspec
 import typer
 from typer.exceptions import TyperException
 
+from config import channels as channels_
 from config import load
 from config.load import ConfigError
 from models.policy import digest as policy_digest
@@ -33,6 +34,7 @@ from streams.embedded import Embedded
 from streams.importer import Converted, MappingError, SheetError
 from streams.options import (
     AsJson,
+    ChannelsFile,
     PolicyFile,
     SettingsFile,
     StoreMaybe,
@@ -87,14 +89,19 @@ def run(
 
 @app.command("check-config")
 def check_config(policy: PolicyFile = None, settings: SettingsFile = None,
-                 json: AsJson = False) -> None:
+                 channels: ChannelsFile = None, json: AsJson = False) -> None:
     """Say what was read, and what is wrong with it."""
     read, chosen = load.policy(policy), load.settings(settings)
+    receivers = {r.id for r in read.notify.receivers} if read.notify else set()
+    reached = channels_.channels(channels, os.environ, receivers)
     today = dt.date.today()
     warnings = []
     if read.calendar.covered_to < today + dt.timedelta(days=30):
         warnings.append(f"catalogue.calendar_years: holidays are known up to "
                         f"{read.calendar.covered_to}; days after it count as Monday to Friday")
+    if not reached.channel:
+        warnings.append("channel.enabled: none is on; nobody is told of anything outside the "
+                        "console")
     made = {
         "policy": {"file": str(policy or load.POLICY), "version": read.version,
                    "hash": policy_digest(encode(read)), "items": len(read.items),
@@ -104,12 +111,14 @@ def check_config(policy: PolicyFile = None, settings: SettingsFile = None,
         "settings": {"file": str(settings or load.SETTINGS), "http": f"{chosen.http.host}:"
                      f"{chosen.http.port}", "token": bool(chosen.http.token),
                      "folder": chosen.intake.folder, "tick_s": chosen.log.tick_s},
+        "channels": {"file": str(channels or channels_.CHANNELS), "receivers": len(receivers),
+                     "on": len(reached.channel)},
         "warnings": warnings,
     }
     if json:
         put(made)
         return
-    for part in ("policy", "settings"):
+    for part in ("policy", "settings", "channels"):
         values = msgspec.to_builtins(made[part])
         typer.echo(f"{part}: " + " ".join(f"{k}={v}" for k, v in values.items()))
     for line in warnings:

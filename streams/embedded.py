@@ -20,6 +20,7 @@ from storage.sqlite_store import Dead, SqliteStore, StoreError, secret
 from streams import checkpoint, codec, digest
 from streams.analysis import Analysis, Own
 from streams.intake import Intake, oldest_ms
+from streams.miscounts import Miscounts
 from streams.pipeline import Entry, Shard
 from streams.view import Standing
 
@@ -58,6 +59,7 @@ class Embedded:
         self.reviews_opened = 0
         self.refused = 0
         """Events that intake refused since the start."""
+        self._miscounts = Miscounts()
         self._listeners: list[Callable[[list[Effect]], None]] = []
         self._torn = False
         """Whether an append was left half done: then memory is ahead of the log."""
@@ -144,7 +146,9 @@ class Embedded:
         if now_ms <= self.shard.clock_ms:
             return []
         event = e.Tick()
-        return self.append([Entry(now_ms, codec.encode(event), event)], [b""])
+        entries = [*self.reports(self.shard.clock_ms, now_ms),
+                   Entry(now_ms, codec.encode(event), event)]
+        return self.append(entries, [b""] * len(entries))
 
     def checkpoint(self) -> None:
         """Write the state, stamped with the offset it has applied."""
@@ -164,12 +168,21 @@ class Embedded:
         return digest.total([self.shard])
 
     def close(self, *, checkpoint: bool = True) -> None:
+        if not self._torn and (reports := self.reports(self.shard.clock_ms)):
+            self.append(reports, [b""] * len(reports))
         if checkpoint and self._since_checkpoint and not self._torn:
             self.checkpoint()
         self.store.close()
 
-    def dead(self, raw: bytes, reason: Reason, origin: str, now_ms: int) -> Dead:
-        """A dead letter for bytes that intake refused."""
+    def reports(self, recorded_ms: int, clock_ms: int | None = None) -> list[Entry]:
+        """Entries that say what intake refused in the hours before the log comes to a moment
+        (None = all it did), recorded while it still is at another."""
+        return [Entry(recorded_ms, codec.encode(report), report)
+                for report in self._miscounts.reports(clock_ms)]
+
+    def dead(self, raw: bytes, reason: Reason, origin: str, now_ms: int, clock_ms: int) -> Dead:
+        """A dead letter for bytes that intake refused when the log was to be at `clock_ms`."""
+        self._miscounts.refuse(raw, reason, clock_ms)
         return Dead(now_ms, origin, reason, self.intake.scrub(raw))
 
 

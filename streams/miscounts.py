@@ -23,14 +23,14 @@ _SOURCE = msgspec.json.Decoder(_Source)
 
 
 class Miscounts:
-    """Of the hour under way."""
+    """Of the hours that were not written yet: one, as a rule."""
 
     def __init__(self) -> None:
-        self._hour = 0
-        self._wrong: dict[str, int] = {}
+        self._held: dict[int, tuple[int, dict[str, int]]] = {}
+        """Hour -> when its first was refused, count by source."""
 
     def refuse(self, raw: bytes, reason: Reason, clock_ms: int) -> None:
-        """An event was refused, at a time of the log [epoch ms] that never goes back."""
+        """An event was refused, at a time of the log [epoch ms]."""
         if reason.field != "subject" or not clock_ms:
             return
         try:
@@ -39,14 +39,15 @@ class Miscounts:
             return
         if not (0 < len(source) <= 256 and source.isprintable()):
             return
-        if source in self._wrong or len(self._wrong) < SOURCES_MAX:
-            self._hour = clock_ms // HOUR_MS
-            self._wrong[source] = self._wrong.get(source, 0) + 1
+        _, wrong = self._held.setdefault(clock_ms // HOUR_MS, (clock_ms, {}))
+        if source in wrong or len(wrong) < SOURCES_MAX:
+            wrong[source] = wrong.get(source, 0) + 1
 
-    def report(self, clock_ms: int) -> IntakeReport | None:
-        """What is to be written before the log comes to a moment; None = nothing yet."""
-        if not self._wrong or clock_ms // HOUR_MS <= self._hour:
-            return None
-        said = IntakeReport(self._hour * HOUR_MS, dict(sorted(self._wrong.items())))
-        self._wrong = {}
-        return said
+    def reports(self, clock_ms: int | None = None) -> list[IntakeReport]:
+        """What is to be written before the log comes to a moment; None = all that was counted."""
+        due = [h for h in sorted(self._held) if clock_ms is None or h < clock_ms // HOUR_MS]
+        out = []
+        for hour in due:
+            since_ms, wrong = self._held.pop(hour)
+            out.append(IntakeReport(hour * HOUR_MS, since_ms, dict(sorted(wrong.items()))))
+        return out

@@ -28,6 +28,8 @@ PolicyFile = Annotated[
     Path | None, typer.Option("--policy", metavar="FILE", help="Policy (TOML).")]
 SettingsFile = Annotated[
     Path | None, typer.Option("--settings", metavar="FILE", help="Settings (TOML).")]
+ChannelsFile = Annotated[Path | None, typer.Option(
+    "--channels", metavar="FILE", help="How receivers are reached (TOML).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 InLang = Annotated[
     Lang, typer.Option("--lang", help="Language of the tables.", show_default=True)]

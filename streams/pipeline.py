@@ -170,7 +170,7 @@ class Shard:
                 self._detect(event)
                 continue
             if isinstance(event, e.IntakeReport):
-                effects.append(Misnamed(event.hour_ms, event.wrong))
+                effects.append(Misnamed(event.hour_ms, event.since_ms, event.wrong))
                 continue
             self.taken[event.source] = self.taken.get(event.source, 0) + 1
             if isinstance(event, e.IotReadings):

@@ -31,6 +31,7 @@ from streams.codec import InvalidEvent
 from streams.envelopes import Envelopes
 from streams.feeds import Feeds, Raw
 from streams.intake import Intake, oldest_ms
+from streams.miscounts import Miscounts
 from streams.options import wall_ms
 from streams.outgoing import conclusion_of
 
@@ -75,6 +76,7 @@ class Sequencer:
             max_wait_s=settings.log.envelope_ms / 1000)
         self._dead: list[tuple[str, Dead]] = []
         self._feeds = Feeds(access)
+        self._miscounts = Miscounts()
         self.events = self.rejected = 0
         self.clock_ms = 0
         self._ticked_ms = 0
@@ -94,6 +96,7 @@ class Sequencer:
         self._renew()
         while not stop():
             self.turn()
+        self._report(None)
         self.settle()
 
     def turn(self) -> None:
@@ -117,6 +120,7 @@ class Sequencer:
             self._commit_due = time.monotonic() + COMMIT_S
 
     def _take(self, time_ms: int, raw: Raw) -> None:
+        self._report(time_ms)
         if self._by_producer and time_ms // HOUR_MS > self._ticked_ms // HOUR_MS:
             if self._ticked_ms:
                 self._envelopes.tick(time_ms // HOUR_MS * HOUR_MS, time.monotonic())
@@ -127,6 +131,7 @@ class Sequencer:
         except InvalidEvent as error:
             self.rejected += 1
             origin = f"{raw.feed.topic}/{raw.feed.partition}/{raw.offset}"
+            self._miscounts.refuse(raw.value, error.reason, self.clock_ms)
             self._dead.append((origin, Dead(time_ms, raw.feed.topic, error.reason,
                                             self._intake.scrub(raw.value))))
             return
@@ -154,6 +159,7 @@ class Sequencer:
         if not feeds.waiting or feeds.clock_ms != feeds.until_ms - 1:
             self._held_s = now_s
         elif self._ticked_ms < feeds.until_ms:
+            self._report(feeds.until_ms)
             self._ticked_ms = self.clock_ms = feeds.until_ms
             self._envelopes.tick(feeds.until_ms, now_s)
             self._envelopes.flush()
@@ -165,8 +171,14 @@ class Sequencer:
     def _tick(self) -> None:
         """Let time pass up to where all feeds are known, if the broker answers."""
         if self._feeds.look() and self._feeds.clock_ms > self.clock_ms:
+            self._report(self._feeds.clock_ms)
             self.clock_ms = self._feeds.clock_ms
             self._envelopes.tick(self.clock_ms, time.monotonic())
+
+    def _report(self, clock_ms: int | None) -> None:
+        """Say which codes were wrong before the log comes to a moment; None = up to now."""
+        for report in self._miscounts.reports(clock_ms):
+            self._envelopes.put(self.clock_ms, report, codec.encode(report), time.monotonic())
 
     def settle(self) -> None:
         """Make durable what was taken, then note how far the feeds were read."""

@@ -104,11 +104,15 @@ class EmbeddedService(Queries):
             try:
                 event, body, time_ms = runner.intake.accept(raw, now_ms)
             except InvalidEvent as error:
-                dead.append(runner.dead(raw, error.reason, origin, now_ms))
+                dead.append(runner.dead(raw, error.reason, origin, now_ms, clock_ms))
                 rejected.append(Rejected(index, msgspec.to_builtins(error.reason)))
                 continue
             if event_time:
                 clock_ms = max(clock_ms, time_ms)
+            before_ms = entries[-1].recorded_ms if entries else runner.shard.clock_ms
+            for report in runner.reports(before_ms, clock_ms):
+                entries.append(report)
+                places.append(index)
             entries.append(Entry(clock_ms, body, event))
             places.append(index)
         if not entries and not dead:

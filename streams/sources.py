@@ -24,6 +24,7 @@ JUMP_MAX_H = 28 * 24
 """A longer silence of the whole log says nothing of any feed."""
 LATE_MAX_H = 48
 """How late intake's count of an hour may come."""
+JUDGED_MAX_D = 400
 SUBJECT = "service:feed:"
 
 
@@ -44,8 +45,9 @@ class Sources:
         """Events by hour and source, of hours not looked at yet."""
         self._doubled: dict[int, dict[str, int]] = {}
         """Registrations among them under a code that another business holds."""
-        self._wrong: dict[int, dict[str, tuple[int, int]]] = {}
-        """Wrong codes that intake counted in the latest hours, and how many were looked at."""
+        self._wrong: dict[int, dict[tuple[str, int], tuple[int, int]]] = {}
+        """Hour -> source and part of the hour -> wrong codes that intake counted, and how many of
+        them were looked at; the latest hours."""
         self._day = 0
         """Wrong codes were judged on it."""
         self._days: WorkingDays | None = None
@@ -67,11 +69,11 @@ class Sources:
                     hour[source] = hour.get(source, 0) + n
 
     def report(self, said: Misnamed) -> None:
-        """Intake has counted; said again of the same hour, the larger count stands."""
+        """Intake has counted; said again of the same part, the larger count stands."""
         hour = self._wrong.setdefault(said.hour_ms // HOUR_MS, {})
         for source, n in said.wrong.items():
-            held, counted = hour.get(source, (0, 0))
-            hour[source] = max(held, n), counted
+            held, counted = hour.get((source, said.since_ms), (0, 0))
+            hour[source, said.since_ms] = max(held, n), counted
 
     # ------------------------------------------------------------------------------------ judging
 
@@ -121,23 +123,26 @@ class Sources:
         for hour in sorted(taken.keys() | {h for h in self._wrong if h < end}):
             wrong = dict(doubled.get(hour, {}))
             sent = dict(taken.get(hour, {}))
-            for source, (n, counted) in self._wrong.get(hour, {}).items():
+            for (source, part), (n, counted) in self._wrong.get(hour, {}).items():
                 wrong[source] = wrong.get(source, 0) + n - counted
                 sent[source] = sent.get(source, 0) + n - counted
-                self._wrong[hour][source] = n, n
+                self._wrong[hour][source, part] = n, n
             if rule.enabled:
                 self.codes.add((hour * HOUR_MS + offset_ms) // DAY_MS, sent, wrong)
         for hour in [h for h in self._wrong if h < end - LATE_MAX_H]:
             del self._wrong[hour]
         if today <= self._day:
             return []
+        # Each day by itself, also those on which nobody came to any hour.
+        days = range(max(self._day + 1, today - JUDGED_MAX_D) if self._day else today, today + 1)
         self._day = today
         if not rule.enabled:
             out = [self._misnamed(msgspec.structs.replace(told, open=False), today, policy)
                    for told in self.codes.told.values()]
             self.codes = WrongCodes()
             return out
-        return [self._misnamed(told, today, policy) for told in self.codes.judge(today, rule)]
+        return [self._misnamed(told, day, policy) for day in days
+                for told in self.codes.judge(day, rule)]
 
     @staticmethod
     def _misnamed(told: Errors, day: int, policy: Policy) -> e.Detected:
@@ -156,7 +161,8 @@ class Sources:
     def dump(self) -> list[Any]:
         return [self.rhythm.dump(), self.codes.dump(), self._came,
                 *(list(held.items()) for held in (self._taken, self._doubled)),
-                [(hour, list(one.items())) for hour, one in self._wrong.items()], self._day]
+                [(hour, [(*key, *n) for key, n in one.items()])
+                 for hour, one in self._wrong.items()], self._day]
 
     @classmethod
     def load(cls, held: list[Any], policy: Policy | None) -> Sources:
@@ -167,6 +173,6 @@ class Sources:
         made.rhythm, made.codes = Rhythm.load(rhythm), WrongCodes.load(codes)
         made._came, made._day = came, day
         made._taken, made._doubled = dict(taken), dict(doubled)
-        made._wrong = {hour: {source: (n, counted) for source, (n, counted) in one}
+        made._wrong = {hour: {(source, part): (n, counted) for source, part, n, counted in one}
                        for hour, one in wrong}
         return made

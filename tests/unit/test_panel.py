@@ -8,6 +8,7 @@ are found.
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -362,7 +363,7 @@ def told(effects: list[Effect]) -> list[Example]:
 
 def test_each_business_is_looked_at_once_in_so_many_days() -> None:
     """On the day its code decides, when horizon and grace are over; whatever happens to whom."""
-    shard, made = shard_of(3, 60)
+    shard, _ = shard_of(3, 60)
     days = range(shard.day + 1, shard.day + 401)
     looked: dict[str, list[int]] = {}
     for day in days:
@@ -375,7 +376,7 @@ def test_each_business_is_looked_at_once_in_so_many_days() -> None:
         assert said == [x for key in shard.subjects if key in before for x in before[key]]
     assert set(looked) == set(shard.subjects)
     for found in looked.values():
-        assert {b - a for a, b in zip(found, found[1:], strict=False)} == {LEARNING.every_d}
+        assert {b - a for a, b in itertools.pairwise(found)} == {LEARNING.every_d}
 
 
 @pytest.mark.parametrize(("late_d", "expected"), [(0, True), (WAIT_D, True), (WAIT_D + 1, None)])
