@@ -94,6 +94,7 @@ ISSUERS: Mapping[str, tuple[str, str]] = {
 INDICATORS: Mapping[str, tuple[str, str]] = {
     "base": ("基础分", "base"),
     "clip": ("截至 0–1000", "clipped to 0–1000"),
+    "experience": ("同行经验（学习所得）", "experience with the trade (learned)"),
     "complaint": ("投诉", "complaint"),
     "tip": ("举报", "tip-off"),
     "complaint_mediated": ("投诉调解结案", "complaint settled by mediation"),
@@ -211,6 +212,7 @@ UI: Mapping[str, tuple[str, str]] = {
     "opened_at": ("触发时间", "opened"),
     "updated_at": ("更新时间", "updated"),
     "evidence": ("依据", "Evidence"),
+    "members": ("涉及主体", "Businesses concerned"),
     "proposals": ("建议措施（待人工决定）", "Proposed measures (a person decides)"),
     "legal_basis": ("法律依据", "legal basis"),
     "no_proposals": ("无建议措施", "No measures proposed"),

@@ -43,8 +43,7 @@ class Matrix:
             self.all = wider
 
     def add(self, row: Ints, column: Ints, n: Ints) -> None:
-        inside = row < self.rows
-        np.add.at(self.all.reshape(-1), row[inside] * self.all.shape[1] + column[inside], n[inside])
+        np.add.at(self.all.reshape(-1), row * self.all.shape[1] + column, n)
 
 
 class Grid:
@@ -63,7 +62,7 @@ class Grid:
         """How many cells there are of a unit: of none, there is no unit."""
         self.top: list[int] = []
         """The unit of each cause in the whole city."""
-        self.daily, self.weekly = Matrix(ROWS), Matrix(ROWS)
+        self.daily, self.weekly = Matrix(ROWS), Matrix(ROWS + WEEK_D)
         self.causes, self.districts, self.items = Matrix(ROWS), Matrix(ROWS), Matrix(ROWS)
         self._names: tuple[dict[str, int], ...] = ({}, {ALL: 0}, {ALL: 0})
         """Numbers of causes, districts, items; the first stands for all."""
@@ -80,7 +79,7 @@ class Grid:
         self._put(owner, flat[:, 0].astype(np.int64), np.maximum(flat[:, 1], 0).astype(np.int64),
                   weekly=False)
         for later in range(WEEK_D):
-            self.weekly.all[later:] += self.daily.all[:ROWS - later]
+            self.weekly.all[later:later + ROWS] += self.daily.all
         self._heed(state, cells)
 
     def serves(self, state: Cells, day: int) -> bool:

@@ -60,7 +60,7 @@ class Scan:
     """
 
     def __init__(self, day: int, hits: list[Hit], spreads: dict[tuple[str, bool], int],
-                 cells: Mapping[Cell, tuple[int, float, float]], tests: Sequence[Tested]) -> None:
+                 cells: Mapping[Cell, tuple[int, float, float]], tests: Sequence[Window]) -> None:
         self.day, self.hits, self.spreads, self.cells = day, hits, spreads, cells
         self._tests = tests
 
@@ -82,9 +82,9 @@ def scan(state: Cells, day: int, policy: SurgePolicy, loose: float = LOOSE) -> S
     rule = policy.regional
     hits: list[Hit] = []
     special = special_days(policy, range(day - 27, day + 1))
-    tests: dict[int, Tested] = {}
+    tests: dict[int, Window] = {}
     for window_d in sorted({*rule.windows_d, rule.spread_d}):
-        tests[window_d] = Tested(past, window_d,
+        tests[window_d] = Window(past, window_d,
                                 1 if window_d == rule.spread_d else rule.count_min,
                                 any(d > day - window_d for d in special))
     bound(tests.values())
@@ -115,7 +115,7 @@ def scan(state: Cells, day: int, policy: SurgePolicy, loose: float = LOOSE) -> S
                 [own for window_d, own in tests.items() if window_d in rule.windows_d])
 
 
-def _ceiling(tests: Tested) -> Floats:
+def _ceiling(tests: Window) -> Floats:
     """Bound of P(count >= count_min) by a factorial moment: mean**n / n! * prod(1 + j / shape)."""
     mean, shape = (x[tests.past.judged] for x in (tests.mean, tests.shape))
     bound = np.ones_like(mean)
@@ -125,7 +125,7 @@ def _ceiling(tests: Tested) -> Floats:
     return capped
 
 
-class Tested:
+class Window:
     """All units in one window. `above`: judged ones with more reports than their mean, at least
     `count_min`; `least`: at most their p-values."""
 
@@ -178,7 +178,7 @@ class Tested:
         return sorted(out)
 
 
-def bound(tests: Collection[Tested]) -> None:
+def bound(tests: Collection[Window]) -> None:
     """Work out `least` of several windows."""
     found = least(np.concatenate([t.reports[t.above] for t in tests]),
                   np.concatenate([t.mean[t.above] for t in tests]),
@@ -191,7 +191,7 @@ def bound(tests: Collection[Tested]) -> None:
 class Places(Mapping[Cell, tuple[int, float, float]]):
     """See `Scan.cells`; p-values are worked out when asked for, while the counts are the same."""
 
-    def __init__(self, past: Past, tests: Tested) -> None:
+    def __init__(self, past: Past, tests: Window) -> None:
         self._past, self._tests = past, tests
 
     @cached_property
@@ -211,7 +211,7 @@ class Places(Mapping[Cell, tuple[int, float, float]]):
         return len(self._units)
 
 
-def _spread(kind: str, unit: Cell, members: list[int], tests: Tested, past: Past,
+def _spread(kind: str, unit: Cell, members: list[int], tests: Window, past: Past,
             least: int) -> Hit | None:
     """Whether more of the units rise than chance explains, at the best of `LEVELS`."""
     best: Hit | None = None

@@ -26,11 +26,11 @@ from models.norms import Week, digest
 from models.policy import Policy, decode
 from models.records import identity
 from models.surge import Surge, evaluate
-from models.surge_episode import COMPLAINT
 from models.surge_policy import SurgePolicy
 from models.surge_state import WINDOW_D, Cells, Report
 from storage.effects import DeviceSummary, ForAnalysis, Misnamed, Passed, PolicyTaken, Signal
 from streams.sources import Sources
+from streams.surges import Filed, detected
 
 WEEK_D, WEEKDAY = 7, 5
 """What comes into force for all is published once a week, on Tuesdays: on Monday every device told
@@ -54,14 +54,6 @@ class Concluded(NamedTuple):
 
     at_ms: int
     events: list[Own]
-
-
-class Filed(msgspec.Struct, array_like=True):
-    """A complaint that was told of, as it was counted."""
-
-    report: Report
-    time_ms: int
-    counts: bool
 
 
 class Analysis:
@@ -219,29 +211,8 @@ class Analysis:
         held = {s.id: s for s in self._held}
         found = evaluate(self._cells, day - 1, self._surges, self._held)
         self._held = [s for s in found if s.phase != "resolved"]
-        return [self._detected(s) for s in found
+        return [detected(s, self._filed, self._ms) for s in found
                 if s.phase != "held" and (s.phase != "resolved" or s.id in held)]
-
-    def _detected(self, surge: Surge) -> e.Detected:
-        times = {(f.report.source, f.report.id): f.time_ms for f in map(self._filed.get, (
-            identity(*ref) for ref in surge.evidence)) if f is not None}
-        districts = sorted({p.district for p in surge.places})
-        items = sorted({p.item for p in surge.places})
-        if not items:
-            # Of one business: the items its own reports are about.
-            keys = [identity(*ref) for ref in surge.evidence]
-            items = sorted({self._filed[k].report.item for k in keys if k in self._filed})
-        facts = {"reports": str(surge.reports), "expected": f"{surge.expected:.1f}",
-                 "days": str(surge.window_d), "cause": surge.cause, "scope": surge.scope,
-                 "districts": " ".join(districts), "items": " ".join(items),
-                 "places": str(len(surge.places)), "businesses": str(len(surge.subjects))}
-        subject = surge.subjects[0] if surge.rule == COMPLAINT else f"cell:{surge.id}"
-        data = e.Detection(
-            surge.id, surge.rule, surge.level, surge.phase != "resolved",
-            self._ms(surge.start_day), items[0] if len(items) == 1 else "public", items, facts,
-            [(source, id, "complaint.filed", times.get((source, id), 0))
-             for source, id in surge.evidence], surge.subjects)
-        return e.Detected(subject, self._ms(surge.day + 1), data)
 
     def _drift(self, day: int) -> list[Own]:
         """Whether the learner's forecasts have become worse than they were."""

@@ -47,7 +47,7 @@ def alert_row(effect: AlertChanged, seq: int, name: str, items: Catalogue, offse
         "state": effect.state,
         "subject": "" if of_cell else effect.subject,
         **({"cell": effect.subject, "members": effect.members} if of_cell else {}),
-        "name": name,
+        "name": _cell_name(effect) if of_cell else name,
         "items": [i for i in effect.items if i != "public"],
         "departments": effect.departments,
         "since": iso_ms(effect.since_ms),
@@ -66,6 +66,14 @@ def alert_row(effect: AlertChanged, seq: int, name: str, items: Catalogue, offse
         "weights": effect.weights,
         "policy": effect.policy,
     }
+
+
+def _cell_name(effect: AlertChanged) -> str:
+    """What stands where a business' name would."""
+    districts = effect.facts.get("districts", "").split()
+    if not districts:
+        return "信风"
+    return f"{'、'.join(districts)}（{len(effect.members)} 家主体）"
 
 
 def _evidence(e: Evidence, variant: int | None, offset_ms: int) -> Row:

@@ -206,7 +206,7 @@ class Hand:
 
     def __init__(self) -> None:
         self.analysis = Analysis()
-        self.day = 20_454
+        self.day = 20_457
         assert self.day % WEEK_D == WEEKDAY - 1
         self.take(tw.policy_taken(tw.policy()))
 
@@ -233,18 +233,18 @@ class Hand:
 def test_what_is_taken_back_was_never_counted() -> None:
     hand, never = Hand(), Hand()
     for one in (hand, never):
-        one.to(20_456)
+        one.to(20_459)
         one.take(one.signal("stays"))
     hand.take(hand.signal("goes"), hand.signal("goes", False, ""))
-    hand.to(20_457)
-    never.to(20_457)
+    hand.to(20_460)
+    never.to(20_460)
     assert hand.cells() == never.cells() != Cells().dump()
-    hand.take(hand.signal("goes", True, "", 20_456), hand.signal("goes", True, "", 20_456))
-    hand.to(20_458)
+    hand.take(hand.signal("goes", True, "", 20_459), hand.signal("goes", True, "", 20_459))
+    hand.to(20_461)
     again = Hand()
-    again.to(20_456)
+    again.to(20_459)
     again.take(again.signal("stays"), again.signal("goes"))
-    again.to(20_458)
+    again.to(20_461)
     assert hand.cells() == again.cells(), "where it was filed, and once"
 
 
@@ -459,7 +459,8 @@ def test_people_act_on_it() -> None:
 def test_no_facts_about_a_cell(type_: str, key: str) -> None:
     data = {"complaint.filed": {"item": tw.ITEM, "kind": "complaint", "category": "x"},
             "penalty.decided": {"item": tw.ITEM, "document": "d", "kinds": ["fine"],
-                                "decided_on": "2026-01-01", "basis": []},
+                                "decided_on": "2026-01-01",
+                                "basis": [{"law": "l", "article": "1"}]},
             "subject.registered": {"name": "x", "kind": "enterprise", "district": "500106",
                                    "industry": "H6210", "size": "small",
                                    "registered_on": "2020-01-01"}}[type_]
