@@ -106,6 +106,15 @@ def _identifiers(a: Alert, items: Catalogue) -> Words:
             "the originals are among the dead letters.")
 
 
+def _dead(a: Alert, items: Catalogue) -> Words:
+    f = a.facts
+    return (f"自 {f['since']} 起，发往 {f['name']} 的预警经 {f['channels']} 均未送达，最近的答复："
+            f"{f['answer'] or '无'}。请检查地址、密钥和网络，并另行告知该单位。",
+            f"since {f['since']} nothing has reached {f['name']} by {f['channels']}; the last "
+            f"answer: {f['answer'] or 'none'}. Please check address, secret and network, and tell "
+            "them by other means.")
+
+
 def _matter(a: Alert, items: Catalogue) -> Words:
     (zh, act), (en, done) = MATTERS[a.rule]
     due = date(a.facts["due"])
@@ -183,6 +192,7 @@ BODIES: dict[str, Make] = {
     "model-drift": _drift,
     "feed-silent": _silent,
     "identifier-errors": _identifiers,
+    "receiver-dead": _dead,
     "review-overdue": _review,
     "objection-overdue": _objection,
     "repeat-offence": _repeat,

@@ -35,8 +35,8 @@ class Outcome(NamedTuple):
 
 
 DETECTED = frozenset({"complaint-surge", "regional-surge", "feed-silent", "identifier-errors",
-                      "model-drift"})
-"""Rules of the analysis of the whole city."""
+                      "model-drift", "receiver-dead"})
+"""Rules of the analysis of the whole city, and of the delivery of alerts."""
 
 
 def family_of(rule: str) -> str:

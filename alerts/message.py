@@ -39,7 +39,7 @@ def body(alert: Alert, name: str = "", items: Catalogue = _NO_ITEMS) -> Text:
         The catalogue, for names of items and departments.
     """
     zh, en = BODIES.get(alert.rule, bodies.other)(alert, items)
-    if alert.subject.startswith(NO_BUSINESS):
+    if not alert.subject or alert.subject.startswith(NO_BUSINESS):
         en = en[:1].upper() + en[1:]
     else:
         who = name or alert.subject

@@ -70,6 +70,11 @@ def _identifiers(a: Alert, items: Catalogue) -> Words:
             f"Too many wrong codes: {a.facts['source']}")
 
 
+def _dead(a: Alert, items: Catalogue) -> Words:
+    name = a.facts["name"]
+    return f"预警接收方无法送达：{name}", f"Warnings do not reach {name}"
+
+
 def _matter(a: Alert, items: Catalogue) -> Words:
     (zh, act), (en, _) = MATTERS[a.rule]
     due = date(a.facts["due"])
@@ -118,6 +123,7 @@ TITLES: dict[str, Make] = {
     "model-drift": _drift,
     "feed-silent": _silent,
     "identifier-errors": _identifiers,
+    "receiver-dead": _dead,
     "review-overdue": _review,
     "objection-overdue": _objection,
     "repeat-offence": _repeat,

@@ -93,6 +93,24 @@ def channels(path: Path | None, environ: Mapping[str, str],
     return Channels(made.delivery, on)
 
 
+def endpoints(path: Path | None) -> dict[str, list[str]]:
+    """Receiver -> endpoints of the channels that are on, without what only sending needs."""
+    path = path or CHANNELS
+    made: Channels = _convert(_toml(path), Channels, path)
+    out: dict[str, list[str]] = {}
+    for c in made.channel:
+        if c.enabled:
+            out.setdefault(c.receiver, []).append(c.endpoint)
+    return out
+
+
+def delivery(path: Path | None) -> DeliverySettings:
+    """How hard delivery tries."""
+    path = path or CHANNELS
+    made: Channels = _convert(_toml(path), Channels, path)
+    return made.delivery
+
+
 def _is_secret(text: str) -> bool:
     try:
         raw = base64.b64decode(text.removeprefix("whsec_"), validate=True)

@@ -41,6 +41,8 @@ class AlertActIn(msgspec.Struct, frozen=True, omit_defaults=True):
     actor: Name
     note: Annotated[str, Meta(max_length=2000)] | None = None
     until: Annotated[dt.datetime, Meta(tz=True)] | None = None
+    seq: Annotated[int, Meta(ge=0)] | None = None
+    """The state the officer saw: the act is done only where nothing has happened since."""
 
 
 class ReviewAnswerIn(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -59,6 +61,7 @@ class Acts:
         self._service = service
         self._kept: OrderedDict[str, Row] = OrderedDict()
         self._lock = threading.Lock()
+        self._turn = threading.Lock()
 
     def on_alert(self, alert_id: str, act: str, body: AlertActIn, key: str) -> Row:
         """Do `act` to an alert; `key` is the client's idempotency key, or empty.
@@ -74,8 +77,31 @@ class Acts:
         if act == "silence" and body.until is None:
             raise Problem(422, "invalid-body", "until: a silence needs an end", field="until")
         data = {"alert": alert_id, **msgspec.to_builtins(body)}
+        data.pop("seq", None)
         subject = str(alert.get("subject") or alert.get("cell") or alert_id)
-        return self._submit(ALERT_ACTS[act], subject, data, key, str(alert.get("seq", "")))
+        if body.seq is None:
+            if not key and _done(alert, act, body):
+                return {"accepted": 0, "duplicates": 1, "event": None}
+            return self._submit(ALERT_ACTS[act], subject, data, key, str(alert.get("seq", "")))
+        # One at a time: of two who saw the same state one is first, and the other is told.
+        with self._turn:
+            alert = self._service.alert(alert_id) or alert
+            if alert.get("seq") != body.seq:
+                if _done(alert, act, body):
+                    return {"accepted": 0, "duplicates": 1, "event": None}
+                who = str(alert.get("actor") or alert.get("reason") or "")
+                raise Problem(
+                    409,
+                    "changed",
+                    f"alert={alert_id}: {who} was first: {alert.get('state')} at "
+                    f"{alert.get('updated_at')}; look again before you act",
+                    alert=alert_id,
+                    actor=alert.get("actor"),
+                    state=alert.get("state"),
+                    seq=alert.get("seq"),
+                    updated_at=alert.get("updated_at"),
+                )
+            return self._submit(ALERT_ACTS[act], subject, data, key, str(body.seq))
 
     def on_review(self, review_id: str, body: ReviewAnswerIn, key: str) -> Row:
         """Answer a review; see `on_alert`."""
@@ -96,6 +122,9 @@ class Acts:
         event = self._remember(identity, kind, subject, data)
         receipt: Receipt = self._service.act(event)
         for rejected in receipt.rejected:
+            if not key and rejected.reason.get("field") == "id":
+                # The same act on the same state, by a process that is gone: only its time differs.
+                return {"accepted": 0, "duplicates": 1, "event": _ref(identity)}
             raise Problem(
                 422,
                 "refused",
@@ -105,7 +134,7 @@ class Acts:
         return {
             "accepted": receipt.accepted,
             "duplicates": receipt.duplicates,
-            "event": {"source": SOURCE, "id": identity},
+            "event": _ref(identity),
         }
 
     def _remember(self, identity: str, kind: str, subject: str, data: Row) -> Row:
@@ -128,6 +157,24 @@ class Acts:
                 409, "key-reused", f"idempotency-key={identity}: already used for another act"
             )
         return kept
+
+
+def _ref(identity: str) -> Row:
+    return {"source": SOURCE, "id": identity}
+
+
+STATES: Mapping[str, str] = {"acknowledge": "acknowledged", "close": "closed", "reopen": "firing"}
+"""State of an alert after an act."""
+
+
+def _done(alert: Row, act: str, body: AlertActIn) -> bool:
+    """Whether the last thing that happened to an alert is this act, by the same person."""
+    if alert.get("actor") != body.actor or (alert.get("note") or "") != (body.note or ""):
+        return False
+    if act == "silence" and body.until is not None:
+        held = alert.get("silenced_until")
+        return bool(held) and dt.datetime.fromisoformat(str(held)) == body.until
+    return STATES.get(act) == alert.get("state")
 
 
 def parse(body: bytes | Row, kind: type[Any]) -> Any:

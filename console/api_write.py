@@ -6,13 +6,14 @@ from functools import partial
 from typing import Annotated
 
 import anyio.to_thread
+import msgspec
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from console.acts import ALERT_ACTS, Acts, AlertActIn, ReviewAnswerIn, parse
 from console.intake import split
-from console.limits import FORM_BYTES_MAX, Gate, idempotency_key, read_body
-from console.openapi import ACT_BODY, ANSWER_BODY, EVENTS_BODY, KEY_HEADER
+from console.limits import FORM_BYTES_MAX, Gate, idempotency_key, if_match, read_body
+from console.openapi import ACT_BODY, ANSWER_BODY, EVENTS_BODY, KEY_HEADER, SEEN_HEADER
 from console.problems import Json, Problem
 from console.service import Receipt, Row, Service
 
@@ -49,7 +50,7 @@ def writing(service: Service, acts: Acts, body_bytes_max: int) -> APIRouter:
         "/alerts/{alert_id:path}/{act}",
         status_code=202,
         tags=["alerts"],
-        openapi_extra={**ACT_BODY, "parameters": [KEY_HEADER]},
+        openapi_extra={**ACT_BODY, "parameters": [KEY_HEADER, SEEN_HEADER]},
     )
     async def act_on_alert(
         alert_id: str,
@@ -65,6 +66,9 @@ def writing(service: Service, acts: Acts, body_bytes_max: int) -> APIRouter:
                 allowed=list(ALERT_ACTS),
             )
         body = parse(await _json(request), AlertActIn)
+        seen = if_match(request)
+        if seen is not None:
+            body = msgspec.structs.replace(body, seq=seen)
         key = idempotency_key(request)
         done = await anyio.to_thread.run_sync(acts.on_alert, alert_id, act, body, key)
         return Json(done, 202)

@@ -49,6 +49,7 @@ RULES: Mapping[str, tuple[str, str]] = {
     "feed-silent": ("数据源中断", "feed silent"),
     "identifier-errors": ("代码差错", "identifier errors"),
     "model-drift": ("模型漂移", "model drift"),
+    "receiver-dead": ("接收方失联", "receiver dead"),
 }
 KINDS: Mapping[str, tuple[str, str]] = {
     "enterprise": ("企业", "enterprise"),

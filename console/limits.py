@@ -81,6 +81,16 @@ def idempotency_key(request: Request) -> str:
     return key
 
 
+def if_match(request: Request) -> int | None:
+    """The state the client saw: a `seq`, in quotes or bare; None = it does not say."""
+    text = request.headers.get("if-match", "").strip().strip('"')
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < 20):
+        raise Problem(400, "if-match", "if-match: must be the seq of the alert")
+    return int(text)
+
+
 def _too_large(bytes_max: int) -> Problem:
     return Problem(
         413, "body-too-large", f"the body is over {bytes_max} bytes", bytes_max=bytes_max

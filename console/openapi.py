@@ -56,6 +56,13 @@ KEY_HEADER: Row = {
     "schema": {"type": "string", "maxLength": 256},
     "description": "a repeat with the same key is done once",
 }
+SEEN_HEADER: Row = {
+    "name": "If-Match",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "maxLength": 64},
+    "description": "`seq` of the alert as it was seen: 409 if something has happened since",
+}
 _PROBLEM: Row = {
     "type": "object",
     "description": "RFC 9457 problem details",

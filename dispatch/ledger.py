@@ -102,14 +102,23 @@ class Pair(NamedTuple):
 class Ledger:
     """The file, its lock and its tables of alerts; `dispatch.outbox` has those of delivery."""
 
-    def __init__(self, path: Path | None) -> None:
-        """None = in memory.
+    def __init__(self, path: Path | None, *, write: bool = True) -> None:
+        """None = in memory. `write=False` reads beside the process that holds it.
 
         Raises
         ------
-        LedgerError: another process holds it, or it is of another version.
+        LedgerError: another process holds it, there is none, or it is of another version.
         """
         self._lock_file = None
+        self.lock = threading.RLock()
+        if not write:
+            if path is None or not path.exists():
+                raise LedgerError(f"{path}: there is no ledger; nobody was told of anything yet")
+            self.db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None,
+                                      check_same_thread=False)
+            self.db.execute("PRAGMA busy_timeout=10000")
+            self._check(path)
+            return
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._lock_file = path.with_suffix(".lock").open("w")
@@ -120,16 +129,18 @@ class Ledger:
                 raise LedgerError(f"{path}: another dispatcher holds it") from None
         self.db = sqlite3.connect(path or ":memory:", isolation_level=None,
                                   check_same_thread=False)
-        self.lock = threading.RLock()
         self.db.execute("PRAGMA journal_mode=WAL")
         # A commit outlives the process; one lost with the machine is read or sent again by its key.
         self.db.execute("PRAGMA synchronous=NORMAL")
         self.db.execute("PRAGMA temp_store=MEMORY")
+        self._check(path)
+        self.db.executescript(_SCHEMA)
+        self.db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+
+    def _check(self, path: Path | None) -> None:
         version = self.db.execute("PRAGMA user_version").fetchone()[0]
         if version not in (0, SCHEMA_VERSION):
             raise LedgerError(f"{path}: version {version}; this program reads {SCHEMA_VERSION}")
-        self.db.executescript(_SCHEMA)
-        self.db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
     def close(self) -> None:
         with self.lock:
@@ -194,6 +205,16 @@ class Ledger:
         return (int(row[0]), int(row[1])) if row else (0, 0)
 
     # ------------------------------------------------------------------------- writing, in a batch
+
+    def move_mark(self, source: str, upto: int) -> None:
+        """`set_mark` outside a batch."""
+        with self.transaction():
+            self.set_mark(source, upto)
+
+    def marks(self, prefix: str) -> dict[str, int]:
+        """Marks of all sources that begin so."""
+        return {r[0]: int(r[1]) for r in self.all(
+            "SELECT source, upto FROM marks WHERE substr(source, 1, ?)=?", (len(prefix), prefix))}
 
     def set_mark(self, source: str, upto: int) -> None:
         self.db.execute("INSERT OR REPLACE INTO marks VALUES (?,?)", (source, upto))

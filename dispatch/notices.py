@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from alerts.notice import REVIEW_RULE, Fact, Notice
 from models.calendar import DAY_MS, to_date
+from models.events import NO_BUSINESS
 from storage.effects import AlertChanged, ReviewChanged
 
 
@@ -20,10 +21,11 @@ class Profile(NamedTuple):
 UNKNOWN = Profile()
 
 
-def of_alert(a: AlertChanged, seq: int, profile: Profile = UNKNOWN, cell: str = "") -> Notice:
+def of_alert(a: AlertChanged, seq: int, profile: Profile = UNKNOWN) -> Notice:
     """A transition; `seq` is its number in the log's view."""
+    subject, cell = (("", a.subject) if a.subject.startswith(NO_BUSINESS) else (a.subject, ""))
     return Notice(
-        a.id, a.rule, a.level, a.state, a.subject, cell, a.item, a.items, a.departments, a.since_ms,
+        a.id, a.rule, a.level, a.state, subject, cell, a.item, a.items, a.departments, a.since_ms,
         a.opened_ms, a.updated_ms, a.silenced_until_ms, a.facts,
         [Fact(e.source, e.id, e.type, e.time_ms) for e in a.evidence], seq, profile.name,
         profile.kind, profile.district, a.reason, a.actor)

@@ -179,14 +179,21 @@ class Outbox:
 
     def deliveries(self, alert: str) -> list[dict[str, object]]:
         """Who was told of an alert: when, why, on which channel, with what answer."""
-        return [dict(zip(("receiver", "endpoint", "at_ms", "reason", "state", "attempts", "done_ms",
-                          "code", "answer", "key"),
-                         (*r[:4], STATES[r[4]], *r[5:]), strict=True))
+        return self._told("n.alert=? ORDER BY l.at_ms, o.id", (alert,))
+
+    def latest(self, most: int) -> list[dict[str, object]]:
+        """The last messages, newest first, whichever alerts they told of."""
+        return self._told("o.id IN (SELECT id FROM outbox ORDER BY id DESC LIMIT ?) "
+                          "ORDER BY o.id DESC, n.alert", (most,))
+
+    def _told(self, where: str, values: Sequence[object]) -> list[dict[str, object]]:
+        return [dict(zip(("alert", "receiver", "endpoint", "at_ms", "reason", "state", "attempts",
+                          "done_ms", "code", "answer", "key"),
+                         (*r[:5], STATES[r[5]], *r[6:]), strict=True))
                 for r in self.ledger.all(
-                    "SELECT l.receiver, o.endpoint, l.at_ms, n.reason, o.state, o.attempts, "
-                    "o.done_ms, o.code, o.answer, l.key FROM lines n JOIN letters l "
-                    "ON l.id=n.letter JOIN outbox o ON o.letter=l.id WHERE n.alert=? "
-                    "ORDER BY l.at_ms, o.id", (alert,))]
+                    "SELECT n.alert, l.receiver, o.endpoint, l.at_ms, n.reason, o.state, "
+                    "o.attempts, o.done_ms, o.code, o.answer, l.key FROM lines n JOIN letters l "
+                    f"ON l.id=n.letter JOIN outbox o ON o.letter=l.id WHERE {where}", values)]
 
     def counts(self) -> dict[str, int]:
         """Rows by state."""
@@ -194,6 +201,22 @@ class Outbox:
         total = self.ledger.one("SELECT count(*) FROM outbox")
         found["delivered"] = (total[0] if total else 0) - sum(found.values())
         return found
+
+    def on_their_way(self) -> dict[str, tuple[int, int]]:
+        """Endpoint -> messages that are neither delivered nor given up, and when the oldest of
+        them was written."""
+        found: dict[str, tuple[int, int]] = {}
+        for state in (WAITING, SENDING):
+            for endpoint, count, oldest in self.ledger.all(
+                    "SELECT endpoint, count(*), min(created_ms) FROM outbox "
+                    f"WHERE state={state:d} GROUP BY endpoint"):
+                n, at = found.get(endpoint, (0, oldest))
+                found[endpoint] = n + count, min(at, oldest)
+        return found
+
+    def given_up(self) -> int:
+        """Rows that were given up."""
+        return self._count(DEAD)
 
     def waiting(self) -> int:
         """Rows that are neither delivered nor given up."""

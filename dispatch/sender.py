@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -43,6 +43,9 @@ class Sender:
         self.breakers = {e: Breaker(failing_since_ms=outbox.failing_since(e))
                          for e in self.channels}
         self.attempts = 0
+        self.sent: Counter[str] = Counter()
+        self.failed: Counter[str] = Counter()
+        """Messages taken, and attempts that failed, by endpoint."""
         self._gate = gate or Gate()
         self._now = now
         self._wake = threading.Condition()
@@ -148,6 +151,8 @@ class Sender:
     def _record(self, channel: Channel, row: Row, outcome: Outcome) -> Row | None:
         now = self._now()
         result = self._result(row, outcome, now)
+        with self._wake:
+            (self.sent if outcome.fate == "ok" else self.failed)[row.endpoint] += 1
         self._judge(channel, outcome, now)
         breaker = self.breakers[row.endpoint]
         more = not self._stopping and not breaker.open_until_ms and self._paced(row.endpoint) <= now

@@ -30,8 +30,12 @@ _WORKED, _OFF = (0, 1, 2, 3, 4, MAKEUP), (5, 6, HOLIDAY)
 _STEPS_A_YEAR = (8766.0, 365.25, 52.18)
 KEEP = 0.5 ** (1 / 26)
 """Of a cell that comes round weekly: half a year counts half."""
-CITY = 1.0
-"""Feeds that must be missed before the city counts as slow."""
+CITY, CITY_DOWN = 1.0, 0.8
+"""How many feeds must be due for the city to be slow, and to be down when none sends."""
+RELAPSES, KEEP_RELAPSES = 2.5, 0.5 ** (1 / 14)
+"""An outage that ends is no part of the usual; so many within some weeks are."""
+OUT_H = 7 * HOURS
+"""A feed that has been silent for longer is no more missed when the city is looked at."""
 CLIP = 4.0
 """A count above so many times the usual, and twenty, is cut: one flood is not usual."""
 
@@ -85,9 +89,13 @@ class Rhythm:
         self._first: Floats = np.zeros(0)
         self._last: Floats = np.zeros(0)
         """Hours of the first and the latest event."""
+        self._relapses: Floats = np.zeros(0)
+        """How often it was silent lately."""
         self._expected: Floats = np.zeros(0)
         self._had = np.zeros((2, 0), np.bool_)
         """Which had events this day, this week."""
+        self._back = np.zeros((2, 0), np.bool_)
+        """Which of them were silent before."""
         self._usual: Floats = np.zeros((2, 0))
         self._shared: Floats = np.zeros((2, 0))
         """What was to be expected this day and week, and as much of it as counts."""
@@ -119,21 +127,28 @@ class Rhythm:
         cell = day.kind * HOURS + clock
         chance = hours.chance(cell, [kind * HOURS + clock for kind in like])
         quiet: Bools = np.zeros(rows, np.bool_)
-        for source in self.told:
+        out: Bools = np.zeros(rows, np.bool_)
+        for source, silence in self.told.items():
             quiet[self._row[source]] = True
-        share = _share(chance, had, quiet)
+            out[self._row[source]] = self.hour - silence.since_hour > OUT_H
+        share = _share(chance, had, out)
+        back = had & quiet
+        self._relapses += back
+        quiet &= ~(back & (self._relapses >= RELAPSES))
         counted = (share > 0) & ~quiet
         self._expect(cell, n, share, had, counted)
         hours.step(cell, chance, share, had, counted)
         self._usual += chance
         self._shared += chance * share
         self._had |= had
+        self._back |= had & quiet
         if clock == HOURS - 1:
+            self._relapses *= KEEP_RELAPSES
             self._close(0, days, day.kind, like, quiet)
             if day.ends_week:
                 self._close(1, weeks, 0, (0,), quiet)
         self._last[had] = self.hour
-        for row in (had & quiet).nonzero()[0].tolist():
+        for row in back.nonzero()[0].tolist():
             held = self.told.pop(self.names[row])
             ended.append(msgspec.structs.replace(held, open=False))
         self.hour += 1
@@ -145,9 +160,10 @@ class Rhythm:
         share = np.where(self._usual[n] > 0, self._shared[n] / np.maximum(self._usual[n], 1e-12),
                          0.0)
         had = self._had[n]
-        counted = ~quiet & ((share >= 0.5) | had)
+        counted = ~quiet & ~self._back[n] & ((share >= 0.5) | had)
         scale.step(cell, scale.chance(cell, like), share, had, counted)
-        self._had[n], self._usual[n], self._shared[n] = False, 0.0, 0.0
+        self._had[n], self._back[n], self._usual[n], self._shared[n] = (
+            False, False, 0.0, 0.0)
 
     def _expect(self, cell: int, n: Floats, share: Floats, had: Bools, counted: Bools) -> None:
         hours = self._scales[0]
@@ -161,8 +177,8 @@ class Rhythm:
         """Those whose run without events has become too long."""
         due = np.zeros(len(self.names), np.bool_)
         least = -math.log(rule.p_max)
-        for scale in self._scales:
-            due |= (scale.gap >= least) & (scale.ends >= rule.active_min)
+        for scale, over in zip(self._scales, self._over(), strict=True):
+            due |= (scale.gap >= least) & (scale.ends >= rule.active_min) & ~over
         due &= (self.hour - 1 - self._last >= rule.min_hours) & (
             self.hour - self._first >= rule.history_d * HOURS) & (
             self._scales[1].ends >= rule.active_min)
@@ -177,9 +193,13 @@ class Rhythm:
             found.append(self.told[source])
         return found
 
+    def _over(self) -> tuple[Bools, Bools, Bools]:
+        """Whose run is over though the day or week, in which it counts, is not."""
+        return np.zeros(len(self.names), np.bool_), self._had[0], self._had[1]
+
     def _is_silent(self, row: int, rule: FeedSilent) -> bool:
-        for scale, steps in zip(self._scales, _STEPS_A_YEAR, strict=True):
-            if float(scale.ends[row]) < rule.active_min:
+        for scale, over, steps in zip(self._scales, self._over(), _STEPS_A_YEAR, strict=True):
+            if float(scale.ends[row]) < rule.active_min or over[row]:
                 continue
             # Each run is a trial, at each scale.
             runs = len(self._scales) * max(steps * scale.share_active(row), 1.0)
@@ -198,12 +218,13 @@ class Rhythm:
         new = new[:SOURCES_MAX]
         over = len(self.names) + len(new) - SOURCES_MAX
         if over > 0:
-            # Those that sent least, and not one that is missed.
-            ends = self._scales[0].ends.tolist()
-            least = sorted((source in self.told, ends[row], source)
-                           for row, source in enumerate(self.names))
-            drop = {source for _, _, source in least[:over]}
-            ended += self._forget(np.array([s in drop for s in self.names], np.bool_))
+            # Those that sent least, and none that could be missed.
+            ends = self._scales[1].ends.tolist()
+            least = sorted((ends[row], source) for row, source in enumerate(self.names)
+                           if ends[row] < rule.active_min)
+            drop = {source for _, source in least[:over]}
+            self._forget(np.array([s in drop for s in self.names], np.bool_))
+            new = new[:SOURCES_MAX - len(self.names)]
         for source in new:
             self._row[source] = len(self.names)
             self.names.append(source)
@@ -214,7 +235,9 @@ class Rhythm:
             self._first = np.concatenate((self._first, np.full(len(new), float(self.hour))))
             self._last = np.concatenate((self._last, np.full(len(new), float(self.hour))))
             self._expected = np.concatenate((self._expected, np.zeros(len(new))))
+            self._relapses = np.concatenate((self._relapses, np.zeros(len(new))))
             self._had = np.concatenate((self._had, np.zeros((2, len(new)), np.bool_)), axis=1)
+            self._back = np.concatenate((self._back, np.zeros((2, len(new)), np.bool_)), axis=1)
             self._usual = np.concatenate((self._usual, np.zeros((2, len(new)))), axis=1)
             self._shared = np.concatenate((self._shared, np.zeros((2, len(new)))), axis=1)
         return ended
@@ -230,14 +253,16 @@ class Rhythm:
         self._counts, self._first, self._last = (
             self._counts[keep], self._first[keep], self._last[keep])
         self._expected, self._had = self._expected[keep], self._had[:, keep]
+        self._back, self._relapses = self._back[:, keep], self._relapses[keep]
         self._usual, self._shared = self._usual[:, keep], self._shared[:, keep]
         return ended
 
     def dump(self) -> list[Any]:
         return [self.hour, self.names, list(self.told.values()),
                 [scale.dump() for scale in self._scales], self._counts.tobytes(),
-                self._first.tobytes(), self._last.tobytes(), self._expected.tobytes(),
-                self._had.tobytes(), self._usual.tobytes(), self._shared.tobytes()]
+                *(x.tobytes() for x in (
+                    self._first, self._last, self._relapses, self._expected, self._had,
+                    self._back, self._usual, self._shared))]
 
     @classmethod
     def load(cls, held: list[Any]) -> Rhythm:
@@ -247,22 +272,25 @@ class Rhythm:
         made.told = {s.source: s for s in msgspec.convert(told, list[Silence])}
         for scale, one in zip(made._scales, scales, strict=True):
             scale.load(one)
-        counts, first, last, expected, had, usual, shared = arrays
+        counts, first, last, relapses, expected, had, back, usual, shared = arrays
         made._counts = np.frombuffer(counts).reshape(-1, 9 * HOURS).copy()
-        made._first, made._last, made._expected = (
-            np.frombuffer(x).copy() for x in (first, last, expected))
+        made._first, made._last, made._relapses, made._expected = (
+            np.frombuffer(x).copy() for x in (first, last, relapses, expected))
         made._had = np.frombuffer(had, np.bool_).reshape(2, -1).copy()
+        made._back = np.frombuffer(back, np.bool_).reshape(2, -1).copy()
         made._usual = np.frombuffer(usual).reshape(2, -1).copy()
         made._shared = np.frombuffer(shared).reshape(2, -1).copy()
         return made
 
 
-def _share(chance: Floats, had: Bools, quiet: Bools) -> Floats:
+def _share(chance: Floats, had: Bools, out: Bools) -> Floats:
     """How far an hour counts for each feed, by what the others sent of what was due [0, 1]."""
-    speaks = ~quiet
+    speaks = ~out
     due = math.fsum(chance[speaks].tolist())
     sent = float(np.count_nonzero(had & speaks))
     due_others = due - np.where(speaks, chance, 0.0)
     sent_others = sent - np.where(speaks, had, 0.0)
     share = np.minimum((sent_others + CITY) / (np.maximum(due_others, 0.0) + CITY), 1.0)
-    return np.where((sent_others == 0) & (due_others >= CITY), 0.0, share)
+    # Where most are missing it is a day off that nobody listed.
+    share = np.where(share < 0.5, 2 * share * share, share)
+    return np.where((sent_others == 0) & (due_others >= CITY_DOWN), 0.0, share)

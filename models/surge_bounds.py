@@ -14,17 +14,19 @@ Floats = NDArray[np.float64]
 
 COUNT_MAX = 64
 """Of larger counts nothing is ruled out."""
+ROOM = 1e-5
+"""Large shapes are taken for Poisson elsewhere, not here: tails differ by so much at most."""
 ATTAINED_MAX = 16
 """Counts with which the levels that units can attain are looked for."""
 
 
 def at_most(level: float) -> float:
     """A number that no bound exceeds if its p-value is at most `level`."""
-    return level * (1.0 + 1e-9) + 1e-12
+    return level * (1.0 + ROOM) + 1e-12
 
 
 def tails(mean: Floats, shape: Floats, count_max: int) -> Floats:
-    """P(X >= n) for n = 0 ... count_max, one row each, within 1e-13."""
+    """P(X >= n) for n = 0 ... count_max, one row each, for shapes that are no infinity."""
     out = np.empty((count_max + 1, len(mean)))
     share = mean / (shape + mean)
     term = np.exp(-shape * np.log1p(mean / shape))
@@ -59,5 +61,5 @@ def least(n: Ints, mean: Floats, shape: Floats) -> Floats:
 
 def attained(level: float, table: Floats) -> Floats:
     """At most the level that a test of `level` attains, for each column of `tails`."""
-    found: Floats = np.where(table <= level * (1.0 - 1e-9), table - 1e-12, 0.0).max(axis=0)
-    return np.maximum(found, 0.0)
+    found: Floats = np.where(table <= level * (1.0 - ROOM), table, 0.0).max(axis=0)
+    return np.maximum(found * (1.0 - ROOM) - 1e-12, 0.0)

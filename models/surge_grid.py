@@ -20,8 +20,8 @@ Counts = NDArray[np.int32]
 
 ALL = "*"
 WEEK_D = 7
-ROWS = WINDOW_D + 112
-"""Days of a grid: a new one is made every 15 weeks."""
+ROWS = WINDOW_D + 224
+"""Days of a grid: a new one is made every 32 weeks."""
 LEVEL, CAUSE, DISTRICT, ITEM, NAMED, ABOVE, OVER_DISTRICTS, OVER_ITEMS = 0, 1, 2, 3, 4, 5, 8, 9
 """What is known of a unit. ABOVE: three numbers, of a cell the sums over items, over districts and
 over both. OVER_...: the sum whose parts the unit's alikes are that differ in that, or -1."""

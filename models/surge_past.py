@@ -241,9 +241,10 @@ class Past:
         last = self._days(self.grid.daily.all)[from_offset:, :len(self.units)]
         raw = last.sum(axis=0, dtype=np.int64)
         count = raw.copy()
-        for cell, n in self._repeats(window_d, raw).items():
-            count[cell] -= n
-            count[self.above[:, cell]] -= n
+        repeats = self._repeats(window_d, raw)
+        cells, beyond = (np.array([*x], np.int64) for x in (repeats, repeats.values()))
+        for units in (cells, *self.above[:, cells]):
+            np.subtract.at(count, units, beyond)
         rest = self._rest(from_offset, WINDOW_D)
         mean = self.rate * (rest * self._season(window_d))[self.cause]
         return raw, count, mean, self._shape(mean, rest[self.cause])

@@ -12,16 +12,17 @@ from models.surge_state import Cells
 
 Ints = NDArray[np.int64]
 
-ANEW_D = 105
+FAR_D = 1 << 40
+ANEW_D = 210
 """Days after which the arrays are made anew, without what is no longer looked at."""
 
 
 class People:
     """Subjects, one number each though it may have moved; its peers are those of its last series.
 
-    `log`: subject, day, by how much its count rose. `group`: number of a subject's peers, -1 for
-    one without counts. `roster`, `trade`: of a group, how many subjects were told of and the number
-    of its industry.
+    `log`: subject, day, by how much its count rose; by day. `group`: number of a subject's peers,
+    -1 for one without counts. `roster`, `trade`: of a group, how many subjects were told of and the
+    number of its industry.
     """
 
     def __init__(self, state: Cells, day: int) -> None:
@@ -73,8 +74,12 @@ class People:
             wider = np.zeros((3, max(end, self._log.shape[1] * 3 // 2)), np.int64)
             wider[:, :self._logged] = self.log
             self._log = wider
+        # What is new is of late days, most of it: only the end has to be put in order.
+        start = int(np.searchsorted(self.log[1], rows[1].min(initial=FAR_D), side="right"))
         self._log[:, self._logged:end] = rows
         self._logged = end
+        late = self._log[:, start:end]
+        late[:] = late[:, np.argsort(late[1], kind="stable")]
 
     def _settle(self, state: Cells, member: Key) -> int:
         """The number of a member's subject, and its peers as they are now."""

@@ -23,7 +23,7 @@ RECENT_D = 42
 CELLS_MAX = 100_000
 """Cells kept. Chongqing has 38 districts, 61 items and some causes an item: below 20,000."""
 SUBJECTS_MAX = 8_000_000
-"""Subjects kept; one costs about 300 bytes and eight a day with reports."""
+"""Subjects kept; one costs about 500 bytes and 32 a day with reports."""
 REPORTS_MAX = 2_000
 """Recent reports kept of one cell, the latest."""
 MOVES_MAX = 1_000_000

@@ -57,12 +57,12 @@ def bursts(state: Cells, day: int, policy: SurgePolicy) -> Bursts:
     rule, guard_d = policy.complaint, policy.regional.guard_d
     table = people(state, day)
     first = day - WINDOW_D + 1
+    start, until, recently, end = np.searchsorted(table.log[1], (
+        max(first, state.horizon()), day - guard_d + 1, day - rule.window_d + 1, day + 1)).tolist()
     owner, when, n = table.log
-    keep = (when >= max(first, state.horizon())) & (when <= day)
-    owner, when, n = owner[keep], when[keep] - first, n[keep]
     group = table.group[:len(table.names)]
     there = group >= 0
-    daily = np.bincount(when, n, WINDOW_D)
+    daily = np.bincount(when[start:end] - first, n[start:end], WINDOW_D)
     aged = _aged(WINDOW_D - guard_d, policy.regional.half_life_d)
     if not daily[:len(aged)].any():
         return Bursts(day, [], int(there.sum()))
@@ -70,7 +70,7 @@ def bursts(state: Cells, day: int, policy: SurgePolicy) -> Bursts:
     born = int((daily > 0).argmax())
     exposures = daily[:len(aged)] + policy.regional.steady_per_d * (np.arange(len(aged)) >= born)
     whole, recent = float(exposures.sum()), WINDOW_D - rule.window_d
-    past, late = when < len(aged), when >= recent
+    past, late = slice(start, until), slice(max(start, recently), end)
     total = np.bincount(owner[past], n[past], len(group))
     now = np.bincount(owner[late], n[late], len(group)).astype(np.int64)
 
@@ -98,8 +98,8 @@ def bursts(state: Cells, day: int, policy: SurgePolicy) -> Bursts:
     rest_now += policy.regional.steady_per_d * rule.window_d
     aged_whole = float((exposures * aged).sum()) / UNIT
     busy = (now >= rule.count_min) & there
-    held = past & busy[owner]
-    weighted = np.bincount(owner[held], n[held] * aged[when[held]], len(group)) / UNIT
+    held = start + np.flatnonzero(busy[owner[past]])
+    weighted = np.bincount(owner[held], n[held] * aged[when[held] - first], len(group)) / UNIT
     found = []
     for s in np.flatnonzero(busy).tolist():
         weight = shape + float(weighted[s])

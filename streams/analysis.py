@@ -39,6 +39,8 @@ FAR_MS = 1 << 60
 MODEL = "service:model"
 Own: TypeAlias = e.WeightsChanged | e.NormsChanged | e.Detected
 """Events that the analysis writes into the log."""
+RECEIVER = "service:receiver:"
+"""Key of what delivery says of a receiver: an event of our own too, but none of the analysis."""
 _KINDS: tuple[type[Any], ...] = (Signal, Example, Passed, PolicyTaken, DeviceSummary, Misnamed)
 
 
@@ -47,6 +49,12 @@ def next_week_ms(after_ms: int, policy: Policy) -> int:
     offset_ms = policy.utc_offset_min * 60_000
     weeks = ((after_ms + offset_ms) // DAY_MS - WEEKDAY) // WEEK_D + 1
     return (weeks * WEEK_D + WEEKDAY) * DAY_MS - offset_ms
+
+
+def is_own(event: object) -> bool:
+    """Whether the analysis wrote an event."""
+    return isinstance(event, Own) and not (
+        isinstance(event, e.Detected) and event.subject.startswith(RECEIVER))
 
 
 class Concluded(NamedTuple):

@@ -29,7 +29,17 @@ from config.load import ConfigError
 from models.policy import digest as policy_digest
 from models.policy import encode
 from storage.sqlite_store import StoreError
-from streams import batch, cli_cluster, cli_replay, cli_store, importer, logs, supervise
+from streams import (
+    batch,
+    cli_act,
+    cli_cluster,
+    cli_notify,
+    cli_replay,
+    cli_store,
+    importer,
+    logs,
+    supervise,
+)
 from streams.embedded import Embedded
 from streams.importer import Converted, MappingError, SheetError
 from streams.options import (
@@ -53,6 +63,8 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 cli_store.register(app)
 cli_replay.register(app)
 cli_cluster.register(app)
+cli_notify.register(app)
+cli_act.register(app)
 
 
 @app.command()
@@ -67,6 +79,7 @@ def run(
                                               "as processes of their own.")] = False,
     workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="With --distributed."
                                          )] = 2,
+    channels: ChannelsFile = None,
 ) -> None:
     """The whole service in one process: feeds by HTTP and folder, console, metrics.
 
@@ -81,10 +94,13 @@ def run(
         if demo or store is not None:
             raise Wrong("--distributed: has its data in Kafka and Redis; leave --demo and --store "
                         "out")
-        supervise.run(cli_cluster.site(settings, policy, workers, host, port))
+        supervise.run(cli_cluster.site(settings, policy, workers, host, port, channels))
         return
+    if demo and channels is not None:
+        raise Wrong("--channels: nobody is told of a simulated city; leave --demo out")
     serve(chosen, choose_policy(store, policy), policy, store, host=host or chosen.http.host,
-          port=chosen.http.port if port is None else port, with_demo=demo)
+          port=chosen.http.port if port is None else port, with_demo=demo,
+          channels=None if demo else channels_.channels(channels, os.environ))
 
 
 @app.command("check-config")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from config import channels as channels_
 from config import load
 from config.load import Settings
-from storage.sqlite_store import secret
+from dispatch.ledger import LedgerError
+from storage.sqlite_store import StoreError, secret
 from streams import logs, tables
-from streams.options import AsJson, InLang, PolicyFile, SettingsFile, Wrong, put
+from streams.options import AsJson, ChannelsFile, InLang, PolicyFile, SettingsFile, Wrong, put
 from streams.progress import shown
 
 if TYPE_CHECKING:
@@ -31,7 +34,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.add_typer(_topics, name="topics")
     app.add_typer(_view, name="view")
-    for command in (publish, intake, worker, analyst, console, lag):
+    for command in (publish, intake, worker, analyst, dispatcher, console, lag):
         app.command()(command)
 
 
@@ -121,6 +124,18 @@ def analyst(
     serve(load.settings(settings), metrics_port, metrics_host, challengers=challengers)
 
 
+def dispatcher(settings: SettingsFile = None, channels: ChannelsFile = None,
+               metrics_port: MetricsPort = 0, metrics_host: MetricsHost = "127.0.0.1") -> None:
+    """Tell people and systems of alerts, and carry their answers back. One."""
+    from streams.dispatcher_role import serve
+
+    try:
+        serve(load.settings(settings), channels_.channels(channels, os.environ), metrics_port,
+              metrics_host)
+    except LedgerError as error:
+        raise StoreError(str(error)) from None
+
+
 def console(
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "",
     port: Annotated[int | None, typer.Option("--port", min=0, max=65_535, help="0 = any.")] = None,
@@ -157,13 +172,15 @@ def view_rebuild(settings: SettingsFile = None) -> None:
 
 
 def site(settings: Path | None, policy: Path | None, workers: int, host: str,
-         port: int | None) -> dict[str, list[str]]:
+         port: int | None, channels: Path | None = None) -> dict[str, list[str]]:
     """Arguments of each role of a small site on one machine."""
     given = ["--settings", str(settings)] if settings else []
+    told = ["--channels", str(channels)] if channels else []
     ruled = ["--policy", str(policy)] if policy else []
     listening = [*(["--host", host] if host else []),
                  *(["--port", str(port)] if port is not None else [])]
     return {"intake": ["intake", *given, *ruled],
             **{f"worker-{n}": ["worker", *given] for n in range(1, workers + 1)},
             "analyst": ["analyst", *given],
+            "dispatcher": ["dispatcher", *given, *told],
             "console": ["console", *given, *ruled, *listening]}

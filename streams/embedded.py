@@ -18,7 +18,7 @@ from models.scorecard import Card
 from storage.effects import AlertChanged, Effect, ForAnalysis, Reason, Rejected
 from storage.sqlite_store import Dead, SqliteStore, StoreError, secret
 from streams import checkpoint, codec, digest
-from streams.analysis import Analysis, Own
+from streams.analysis import Analysis, Own, is_own
 from streams.intake import Intake, oldest_ms
 from streams.miscounts import Miscounts
 from streams.pipeline import Entry, Shard
@@ -110,6 +110,13 @@ class Embedded:
         self._torn = False
         if self._since_checkpoint >= max(self.checkpoint_events, len(self.shard.subjects)):
             self.checkpoint()
+        return effects
+
+    def say(self, own: Sequence[Own]) -> list[Effect]:
+        """Append events of our own that the analysis did not conclude. Raises as `append` does."""
+        self._torn = True
+        effects = self._say(own)
+        self._torn = False
         return effects
 
     def _say(self, own: Sequence[Own]) -> list[Effect]:
@@ -210,7 +217,7 @@ def fold(shard: Shard, analysis: Analysis, entries: Sequence[Entry],
     or another, and what the analysis concludes from it."""
     said = 0
     for entry in entries:
-        if isinstance(entry.event, Own) and unsaid:
+        if unsaid and is_own(entry.event):
             said += entry.event == unsaid.popleft()
     told = [x for x in shard.step(entries) if isinstance(x, ForAnalysis)]
     return said, [event for concluded in analysis.take(0, told) for event in concluded.events]
@@ -232,7 +239,7 @@ def replay(store: SqliteStore) -> Replayed:
     concluded = alike = 0
     for _, body in store.read(0):
         entries = codec.decode_envelope(body)
-        concluded += sum(isinstance(x.event, Own) for x in entries)
+        concluded += sum(is_own(x.event) for x in entries)
         said, own = fold(shard, analysis, entries, unsaid)
         alike += said
         unsaid.extend(own)

@@ -89,7 +89,7 @@ class Keeper:
         self.flush_max_events = flush_max_events
         self.reopened = 0
         self._log, self._view, self._outbox, self._checkpoints = log, view, outbox, checkpoints
-        self._outgoing = Outgoing(topics, partition, self._name_of)
+        self._outgoing = Outgoing(topics, partition, self._name_of, self._profile_of)
         self._held: list[Placed] = []
         self._touched: set[str] = set()
         self._events = 0
@@ -273,3 +273,8 @@ class Keeper:
         subject = self.shard.subjects.get(key)
         profile = subject.registration() if subject is not None else None
         return profile.name if profile is not None else ""
+
+    def _profile_of(self, key: str) -> tuple[str, str]:
+        subject = self.shard.subjects.get(key)
+        profile = subject.registration() if subject is not None else None
+        return (profile.kind, profile.district) if profile is not None else ("", "")

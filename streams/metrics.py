@@ -5,7 +5,7 @@ No entity id is a label; the largest set of labels is (rule, level).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -46,6 +46,25 @@ METRICS: tuple[Declared, ...] = (
     Declared("xinfeng_log_clock_seconds", "gauge",
              "The log's clock [s since 1970]: behind the wall clock when ticks stop."),
     Declared("xinfeng_alerts_open", "gauge", "Alerts [count] nobody has closed yet.", ("level",)),
+    Declared("xinfeng_messages_sent_total", "counter",
+             "Messages [count] that a receiver took, since the process started.",
+             ("receiver", "channel")),
+    Declared("xinfeng_messages_failed_total", "counter",
+             "Attempts [count] to send a message that failed, since the process started.",
+             ("receiver", "channel")),
+    Declared("xinfeng_messages_waiting", "gauge",
+             "Messages [count] on their way: a receiver that is slow or away shows here.",
+             ("receiver", "channel")),
+    Declared("xinfeng_messages_oldest_seconds", "gauge",
+             "Age [s] of the oldest message on its way: nothing should wait for long."),
+    Declared("xinfeng_messages_undelivered", "gauge",
+             "Messages [count] given up, each told to the centre."),
+    Declared("xinfeng_receivers_dead", "gauge",
+             "Receivers [count] that cannot be reached: each is an alert too."),
+    Declared("xinfeng_notify_gaps", "gauge",
+             "Alerts and receivers [count] that fell between, by the auditor: must be 0."),
+    Declared("xinfeng_notify_mark", "gauge",
+             "Transitions of alerts are taken in up to here [number in the view, or offset]."),
     Declared("xinfeng_reviews_open", "gauge", "Reviews [count] of grade gaps still open."),
 )
 
@@ -76,9 +95,27 @@ class _Once(Collector):
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
-        for m in METRICS:
-            family = (CounterMetricFamily if m.type == "counter" else GaugeMetricFamily)(
-                m.name, m.help, labels=m.labels)
-            for labels, value in self._values.get(m.name, ()):
-                family.add_metric(labels, value)
-            yield family
+        return _families(self._values, METRICS)
+
+
+class Live(Collector):
+    """Asks for the values at each scrape; for a role that shows only its own."""
+
+    def __init__(self, values: Callable[[], Mapping[str, Samples]]) -> None:
+        self._values = values
+
+    def describe(self) -> Iterator[Metric]:
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        values = self._values()
+        return _families(values, [m for m in METRICS if m.name in values])
+
+
+def _families(values: Mapping[str, Samples], declared: Iterable[Declared]) -> Iterator[Metric]:
+    for m in declared:
+        family = (CounterMetricFamily if m.type == "counter" else GaugeMetricFamily)(
+            m.name, m.help, labels=m.labels)
+        for labels, value in values.get(m.name, ()):
+            family.add_metric(labels, value)
+        yield family

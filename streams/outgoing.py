@@ -58,12 +58,16 @@ class Outgoing:
     ----------
     name_of
         Name of a subject, "" when it has none.
+    profile_of
+        Its kind and district too.
     """
 
-    def __init__(self, topics: Topics, partition: int, name_of: Callable[[str], str]) -> None:
+    def __init__(self, topics: Topics, partition: int, name_of: Callable[[str], str],
+                 profile_of: Callable[[str], tuple[str, str]] = lambda _: ("", "")) -> None:
         self.topics = topics
         self.partition = partition
         self._name_of = name_of
+        self._profile_of = profile_of
 
     def messages(self, effects: Iterable[Placed], items: Catalogue,
                  offset_ms: int) -> Iterator[Message]:
@@ -84,10 +88,14 @@ class Outgoing:
                     name = self._name_of(effect.subject)
                     data = rows.alert_row(effect, place, name, items, offset_ms)
                     del data["seq"]
+                    kind, district = self._profile_of(effect.subject)
+                    data |= {"item": effect.item, "facts": effect.facts, "kind": kind,
+                             "district": district}
                     yield _event(topics.alerts, effect.id, id, "xinfeng.alert.changed",
                                  effect.subject, effect.updated_ms, data)
                 case ReviewChanged():
                     data = rows.review_row(effect, self._name_of(effect.subject), {})
+                    data["kind"], data["district"] = self._profile_of(effect.subject)
                     yield _event(topics.reviews, effect.id, id, "xinfeng.review.changed",
                                  effect.subject, effect.updated_ms, data)
                 case Answered():

@@ -16,12 +16,14 @@ import uvicorn
 from fastapi import FastAPI
 
 from config import load
+from config.channels import Channels
 from config.load import ConfigError, Settings
 from console.app import create_app
 from console.security import LOOPBACK
-from console.service import Service
+from console.service import Row, Service
+from dispatch.ledger import LedgerError
 from models.policy import Policy
-from streams import demo, folder
+from streams import demo, folder, notifier, telling
 from streams.embedded import Embedded
 from streams.options import wall_ms
 from streams.service import EmbeddedService
@@ -38,7 +40,8 @@ class ServiceFailed(Exception):
 
 
 def serve(settings: Settings, policy: Policy | None, policy_path: Path | None,
-          store: Path | None, *, host: str, port: int, with_demo: bool) -> None:
+          store: Path | None, *, host: str, port: int, with_demo: bool,
+          channels: Channels | None = None) -> None:
     """Run until SIGINT or SIGTERM.
 
     Parameters
@@ -49,6 +52,8 @@ def serve(settings: Settings, policy: Policy | None, policy_path: Path | None,
         Where the names of its items stand in full; None = the default policy.
     store
         Folder; None = a temporary one that goes away with the process.
+    channels
+        How receivers are reached; None = nobody is told of anything.
 
     Raises
     ------
@@ -69,8 +74,12 @@ def serve(settings: Settings, policy: Policy | None, policy_path: Path | None,
                                  runner.shard.clock_ms)
         service = EmbeddedService(runner, player.clock if player is not None else None)
         app = console_of(service, settings, policy_path, host)
+        work = _work(service, settings, player)
+        policy = runner.card.policy
+        if channels is not None and policy.notify is not None:
+            work |= notifying(service, store or Path(made), policy, channels)
         _say(host, server_socket.getsockname()[1], store, with_demo)
-        failed = until_stopped(app, server_socket, _work(service, settings, player))
+        failed = until_stopped(app, server_socket, work)
         service.close()
         _LOG.info("msg=stopped offset=%d", runner.offset)
         if failed:
@@ -88,6 +97,31 @@ def _work(service: EmbeddedService, settings: Settings,
         watched = Path(settings.intake.folder)
         work["folder"] = lambda stop: folder.run(service, watched, stop)
     return work
+
+
+def notifying(service: EmbeddedService, folder: Path, policy: Policy,
+              channels: Channels) -> dict[str, Task]:
+    """Whoever is to be told is told: what runs for that, by name.
+
+    Raises
+    ------
+    ConfigError: the ledger or a channel cannot be used.
+    """
+    offset_ms = policy.utc_offset_min * 60_000
+
+    def post(event: Row) -> list[str]:
+        return [str(x.reason.get("message", "")) for x in service.act(event).rejected]
+
+    try:
+        held = notifier.dispatcher(folder / notifier.LEDGER, policy, channels)
+    except LedgerError as error:
+        raise ConfigError(f"--store {folder}: {error}") from None
+    made = notifier.Notifier(held, post, service.say, lambda: telling.firing(folder, offset_ms))
+    told = telling.Told(folder, offset_ms)
+    telling.begin(told, held)
+    service.with_metrics(made.metrics)
+    return {"tell": lambda stop: telling.run(told, held, stop), "deliver": made.deliver,
+            "report": made.report, "audit": made.audit}
 
 
 def until_stopped(app: FastAPI, server_socket: socket.socket, work: dict[str, Task]) -> list[str]:

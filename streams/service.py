@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 
 import msgspec
@@ -20,10 +20,12 @@ from console.service import Receipt, Rejected, Row
 from storage.effects import AlertChanged, Effect
 from storage.effects import Rejected as StepRejected
 from storage.sqlite_store import Dead, SqliteStore
+from streams.analysis import Own
 from streams.codec import InvalidEvent
 from streams.embedded import Embedded
 from streams.facts import facts_of, variants_of
 from streams.fold import fold
+from streams.metrics import Samples
 from streams.options import wall_ms
 from streams.pipeline import Entry
 from streams.queries import Queries
@@ -59,6 +61,10 @@ class EmbeddedService(Queries):
         super().__init__(self._reader, Situation(runner.standing, self._reader))
         self._acts: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._closed = False
+
+    def with_metrics(self, more: Callable[[], Mapping[str, Samples]]) -> None:
+        """Show more numbers among the metrics."""
+        self._situation.more = more
 
     def close(self) -> None:
         """Write a checkpoint and let the store go; what is still under way is turned away."""
@@ -131,6 +137,11 @@ class EmbeddedService(Queries):
         if self._simulated:
             event = self._dated(event)
         return self.submit([msgspec.json.encode(event)], "console")
+
+    def say(self, own: Sequence[Own]) -> None:
+        """Write what the delivery of alerts found out about itself."""
+        with self._lock:
+            self._safely(lambda: self.runner.say(own))
 
     def _dated(self, event: Row) -> Row:
         """The act by the simulated clock; sent again, it must still be the same event."""

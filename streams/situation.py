@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from storage.effects import AlertChanged, Effect
@@ -33,6 +33,8 @@ class Situation:
         self._appends = 0
         self._append_s = 0.0
         self._kept: tuple[float, Row] = (0.0, {})
+        self.more: Callable[[], Mapping[str, metrics.Samples]] = dict
+        """Further metrics, of what runs beside."""
 
     def appended(self, effects: Iterable[Effect], seconds: float) -> None:
         """Note one append: what followed from it, and how long it took."""
@@ -86,4 +88,4 @@ class Situation:
         values: dict[str, metrics.Samples] = {k: [((), v)] for k, v in plain.items()}
         values["xinfeng_alerts_opened_total"] = sorted(self._opened.items())
         values["xinfeng_alerts_open"] = [((k,), v) for k, v in summary["alerts_open"].items()]
-        return metrics.text(values)
+        return metrics.text({**values, **self.more()})

@@ -146,7 +146,7 @@ def weights(made: Sequence[Made], variant: str, seed: int) -> None:
                 shard.step([ev.tick(ev.end_ms(made, after_d))])
                 oracle.scratch(shard)
         shards.append(shard)
-    same(*shards, "late weights")
+    same(shards[0], shards[1], "late weights")
 
 
 # --------------------------------------------------------------------------------------- arrival

@@ -37,6 +37,8 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("streams/cluster_service.py", "console.service"): "implements it too",
     ("streams/queries.py", "console.service"): "its reading half, for both",
     ("streams/run.py", "console"): "composition root: puts the console beside the runner",
+    ("streams/cli_act.py", "console.acts"): "people's acts by command, on a store",
+    ("streams/cli_act.py", "console.problems"): "what they are refused with",
     ("streams/tables.py", "console.i18n"): "the same words on paper and on pages",
 }
 """(importing file, imported module or package) -> why it may."""
@@ -80,6 +82,7 @@ BROAD: dict[str, str] = {
     "streams/cli.py": "outermost frame of a command: says what failed, exit code 1",
     "streams/intake_role.py": "outermost frame of a thread: what escapes it ends the process",
     "streams/keeper.py": "names the envelope that cannot be folded, then raises",
+    "streams/dispatcher_role.py": "outermost frame of a thread: what escapes it ends the process",
     "streams/worker.py": "outermost frame of a task: what escapes it ends the process",
     "streams/run.py": "outermost frame of a thread: what escapes it stops the service",
     "streams/service.py": "a failed append ends the process: memory is ahead of the log",
@@ -90,9 +93,12 @@ ENVIRONMENT: dict[str, str] = {
     "config/load.py": "the variables of VARIABLES",
     "storage/checkpoint_files.py": "fsync, and the pid in the name of a file being written",
     "storage/sqlite_store.py": "XINFENG_PSEUDONYM_KEY, and random bytes for a key",
-    "streams/cli.py": "XINFENG_TRACEBACK; a pipe whose reader has gone",
+    "streams/cli.py": "XINFENG_TRACEBACK, secrets of channels; a pipe whose reader has gone",
+    "streams/cli_cluster.py": "secrets of channels",
+    "streams/cli_act.py": "XINFENG_TOKEN",
     "streams/service.py": "ends the process when an append has failed",
     "streams/intake_role.py": "ends the process when its work has failed",
+    "streams/dispatcher_role.py": "ends the process when a thread has failed",
     "streams/worker.py": "ends the process when a partition has failed",
 }
 """Modules that may import `os`; all others get what they need as arguments."""

@@ -89,14 +89,12 @@ def outbreak() -> Iterator[bytes]:
                     {"of": {"source": "hotline", "id": f"c{n}.1"}, "outcome": "withdrawn"})
 
 
-def play(runner: Embedded, raws: Iterable[bytes], begin: int = 0) -> int:
-    """Put events into a runner, in event time; how many went in."""
+def play(runner: Embedded, raws: Iterable[bytes]) -> None:
+    """Put events into a runner, in event time."""
     feed = Feed(runner, "town", ev.FAR_MS)
-    n = begin
-    for n, raw in enumerate(raws, begin + 1):
+    for raw in raws:
         feed.put(raw)
     feed.flush()
-    return n
 
 
 def at(day: int) -> int:
@@ -108,10 +106,11 @@ def at(day: int) -> int:
 def run(folder: Path | None = None, *, second: Policy | None = None) -> Embedded:
     """The town in one process; from day `WORSE` on under a second policy, if one is given."""
     runner = Embedded(folder, policy())
-    begun = play(runner, lines()[:at(WORSE)])
+    begun = at(WORSE)
+    play(runner, lines()[:begun])
     if second is not None:
         runner.append([change(second, runner.shard.clock_ms)], [b""])
-    play(runner, lines()[begun:], begun)
+    play(runner, lines()[begun:])
     return runner
 
 

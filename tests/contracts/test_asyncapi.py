@@ -30,24 +30,28 @@ from cluster import Given
 from confluent_kafka import Consumer
 
 from config import load
-from models.events import EVENT_TYPES
+from models.anomaly import Summary
+from models.events import EVENT_TYPES, Detected, Detection, NormsChanged, WeightsChanged
+from models.examples import Example
 from models.scorecard import Card
+from models.weights import Weights
 from storage import kafka_topics
-from storage.effects import Example, Reason, Rejected, Signal
+from storage.effects import DeviceSummary, Misnamed, Reason, Rejected, Signal
 from storage.kafka_client import Topics
 from storage.kafka_outbox import KafkaOutbox
 from storage.sqlite_store import Dead
 from storage.view import Change, Placed
 from streams import codec, outgoing, rows
+from streams.analysis import Concluded
 from streams.feeds import CHECKED, structured
 from streams.intake import Intake
-from streams.outgoing import Message, Outgoing
+from streams.outgoing import Message, Outgoing, conclusion
 from streams.service import EmbeddedService
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT: dict[str, Any] = yaml.safe_load((ROOT / "docs/asyncapi.yaml").read_text("utf-8"))
 SCHEMA = json.loads(gzip.decompress((ROOT / "tests/data/asyncapi-3.0.0.json.gz").read_bytes()))
-OUT = ("assessments", "alerts", "reviews", "rejects", "signals", "examples")
+OUT = ("assessments", "alerts", "reviews", "rejects", "signals", "examples", "conclusions")
 BEIJING_MS = 8 * 3_600_000
 
 
@@ -130,6 +134,7 @@ def said(changes: list[Change | Dead], prefix: str = "xinfeng") -> Iterator[Mess
         else:
             yield from Outgoing(topics, x.partition, lambda _: "某企业").messages(
                 x.effects, items, BEIJING_MS)
+    yield from (Message(topics.conclusions, b"", conclusion(one)) for one in concluded())
 
 
 def rare() -> list[Placed]:
@@ -137,11 +142,24 @@ def rare() -> list[Placed]:
     reason = Reason("data", "x", "y", "data=x: y")
     effects = [
         Rejected("s", "i", "complaint.filed", "91500106MA5U00011W", reason, 1, 0),
-        Signal("s", "i", "complaint.filed", "91500106MA5U00011W", "500106", "H6210", "cq1-17",
-               "食品安全", 1, 2),
-        Example("s", "i", "91500106MA5U00011W", "inspection", "cq1-17", True, {"base": 1}, 1, 2),
+        Signal("s", "i", "91500106MA5U00011W", "", "", "", "cq1-17", "", 1, 2, False, 3),
+        Example("91500106MA5U00011W", 2, "", "", "", "", "cq1-17", 1, True, 1.0, 4, 0.5,
+                {"complaint": 0.25}),
+        DeviceSummary(2932, "coldchain", "temperature_c", "00ff00ff00ff00ff", Summary(
+            (1.0,), (0.5,), ((1.0, 2.0),), ((3.0,),), 0.1)),
+        Misnamed(3_600_000, 0, {"dept-a": 2}),
     ]
     return [Placed(7, n, effect, b"\xff") for n, effect in enumerate(effects)]
+
+
+def concluded() -> list[Concluded]:
+    """Of everything that the analysis may conclude something, and a week without news."""
+    weights = Weights("w000001", 20_458, {"complaint": (-0.1, 0.0, 0.2)}, (
+        {"": 0.5, "cq1-17": -0.1}, {}, {}))
+    found = Detection("regional-surge-1", "regional-surge", "red", True, 1, "cq1-17", ["cq1-17"],
+                      {"reports": "9"}, [("s", "i", "complaint.filed", 1)], ["91500106MA5U00011W"])
+    return [Concluded(1, []), Concluded(2, [
+        WeightsChanged(weights), NormsChanged("{}", "00"), Detected("cell:x", 2, found)])]
 
 
 # -------------------------------------------------------------------------------------- tests
@@ -194,9 +212,11 @@ def test_what_is_said_fits_its_payload(changes: list[Change | Dead]) -> None:
         seen[json.loads(message.value)["type"]] += 1
     assert {name for name, n in seen.items() if n >= 2} == {
         "xinfeng.assessment.changed", "xinfeng.alert.changed", "xinfeng.review.changed",
-        "xinfeng.review.answered", "xinfeng.event.rejected", "xinfeng.signal", "xinfeng.example"}
+        "xinfeng.review.answered", "xinfeng.event.rejected", "xinfeng.signal", "xinfeng.example",
+        "xinfeng.hour.passed", "xinfeng.policy.taken", "xinfeng.device.summary",
+        "xinfeng.concluded"}
     unusual = list(Outgoing(Topics.of("xinfeng"), 0, lambda _: "").messages(rare(), {}, 0))
-    assert [wrong(m.topic, m.value) for m in unusual] == [[], [], []]
+    assert [wrong(m.topic, m.value) for m in unusual] == [[]] * 5
     assert "raw_base64" in unusual[0].value.decode()
 
 
@@ -271,7 +291,7 @@ class PlainReader:
         self.dropped = 0
         self.wrong: list[str] = []
         self._prefix = prefix
-        self._seen: set[tuple[str, str]] = set()
+        self._seen: set[tuple[str, str, str]] = set()
         self._consumer = Consumer({"bootstrap.servers": servers, "group.id": f"{prefix}.reader",
                                    "auto.offset.reset": "earliest", "enable.auto.commit": False})
         channels = [o["channel"]["$ref"] for o in DOCUMENT["operations"].values()
@@ -293,10 +313,10 @@ class PlainReader:
     def _take(self, topic: str, key: str, value: bytes) -> None:
         self.wrong += wrong(topic, value, self._prefix)
         event = json.loads(value)
-        if (event["source"], event["id"]) in self._seen:
+        if (topic, event["source"], event["id"]) in self._seen:
             self.dropped += 1
             return
-        self._seen.add((event["source"], event["id"]))
+        self._seen.add((topic, event["source"], event["id"]))
         channel = channel_of(topic, self._prefix)
         self.events.setdefault(channel, []).append(event)
         self.keys.setdefault(channel, []).append(key)

@@ -112,10 +112,12 @@ def until(date: str) -> tuple[Shard, dict[str, Any], dict[str, str]]:
     ("2026-07-10", "B computed", "B assigned", "B", {}),
     # On the list of serious dishonesty: D by the list itself, and two levels from the B.
     ("2026-08-04", "D direct", "B assigned", "D",
-     {"grade-drop": "orange", "grade-gap": "orange", "score-plunge": "yellow"}),
+     {"grade-drop": "orange", "grade-gap": "orange", "score-plunge": "yellow",
+      "risk-high": "orange"}),
     # A permit that nobody published, over the National Day holiday.
     ("2026-10-08", "D direct", "B assigned", "D",
-     {"grade-drop": "orange", "grade-gap": "orange", "review-overdue": "orange"}),
+     {"grade-drop": "orange", "grade-gap": "orange", "review-overdue": "orange",
+      "risk-high": "orange"}),
     ("2026-10-21", "B computed", "B assigned", "B", {}),
     ("2026-11-05", "B computed", "B assigned", "B", {}),
 ])

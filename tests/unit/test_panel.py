@@ -8,6 +8,7 @@ are found.
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 import random
 from collections.abc import Callable
@@ -32,7 +33,7 @@ from models.subject import Subject
 from storage.effects import Effect
 from streams import panel
 from streams.panel import examples_of, place_of
-from streams.pipeline import Shard
+from streams.pipeline import Entry, Shard
 
 LEARNING = ev.policy().learning
 WAIT_D = LEARNING.horizon_d + LEARNING.grace_d
@@ -83,7 +84,7 @@ def test_what_an_example_says() -> None:
     assert one.features == {"complaint": pytest.approx(2 ** (-12 / 60)), "inspection_pass": 1.0}
     # A day in the penalty's life: the finding counts, and what it weighs.
     after = seen(story, "2026-03-11")[ITEM]
-    assert (after.adverse, after.count) == (False, pytest.approx(2 ** (-10 / 180)))
+    assert not after.adverse and after.count == pytest.approx(2 ** (-10 / 180))
     assert after.features["penalty_general"] == pytest.approx(2 ** (-10 / 365))
     assert after.grade == story.subject.grade_at(story.code(ITEM), day_of("2026-03-11"))
 
@@ -202,7 +203,7 @@ class Row(NamedTuple):
     adverse: bool
     weight: float
     grade: int
-    count: float
+    past: float
     features: dict[str, float]
 
 
@@ -272,7 +273,7 @@ def definition(shard: Shard, subject: Subject, card: Card, day: int) -> list[Row
 def same(made: list[Example], rows: list[Row]) -> bool:
     return len(made) == len(rows) and all(
         (x.item, x.adverse, x.weight, x.grade) == row[:4]
-        and x.count == pytest.approx(row.count, abs=1e-6) and list(x.features) == sorted(x.features)
+        and x.count == pytest.approx(row.past, abs=1e-6) and list(x.features) == sorted(x.features)
         and x.features == pytest.approx(row.features) for x, row in zip(made, rows, strict=True))
 
 
@@ -390,14 +391,14 @@ def test_what_arrives_within_the_grace_changes_the_outcome(late_d: int,
                   if (d + WAIT_D + 1 - place) % LEARNING.every_d == 0 and
                   xxhash.xxh3_64_intdigest(f"{story.key}\n{d}".encode()) % LEARNING.clean_one_in)
     story.do("2025-12-02", "inspection.completed")
-    decided = ev.dt.date(1970, 1, 1) + ev.dt.timedelta(looked + 1)
+    decided = dt.date(1970, 1, 1) + dt.timedelta(looked + 1)
     penalty = story.make(decided.isoformat(), "penalty.decided")
     recorded_ms = max(penalty.time_ms, (looked + late_d) * ev.DAY_MS + 60_000)
     effects: list[Effect] = []
     for day in range(looked + 1, looked + WAIT_D + 3):
         noon_ms = day * ev.DAY_MS - ALL.offset_ms + ev.DAY_MS // 2
         if day == looked + max(late_d, 1):
-            effects += story.shard.step([ev.tick(noon_ms), ev.Entry(
+            effects += story.shard.step([ev.tick(noon_ms), Entry(
                 max(recorded_ms, noon_ms), penalty.body, penalty.event)])
         else:
             effects += story.shard.step([ev.tick(noon_ms)])
@@ -407,7 +408,7 @@ def test_what_arrives_within_the_grace_changes_the_outcome(late_d: int,
 
 def test_cells_are_no_businesses() -> None:
     shard = ev.shard()
-    made = ev.make("alert.acknowledged", "s", "a", "cell:x", ev.dt.datetime(
+    made = ev.make("alert.acknowledged", "s", "a", "cell:x", dt.datetime(
         2026, 1, 1, 12, tzinfo=ev.BEIJING), {"alert": "x", "actor": "y"})
     shard.step(ev.entries([made]))
     assert shard.others == 1 and not any(shard.panels.values())
