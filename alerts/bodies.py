@@ -72,7 +72,8 @@ def _regional(a: Alert, items: Catalogue) -> Words:
     names = [item_words(i, items) for i in f["items"].split()]
     districts = f["districts"].split()
     return (f"“{f['cause']}”投诉在{'、'.join(districts)}上升：{f['days']} 日内最强一处 "
-            f"{f['reports']} 件，往常约 {f['expected']} 件；涉及{'；'.join(zh for zh, _ in names)}，"
+            f"{f['reports']} 件，往常约 {f['expected']} 件；"
+            f"涉及{'；'.join(zh for zh, _ in names)}，"
             f"主体 {f['businesses']} 家（名单见附）。请会商研判，必要时开展专项检查。",
             f'complaints about "{f["cause"]}" rise in {", ".join(districts)}: in the strongest '
             f"place {f['reports']} within {f['days']} days, where about {f['expected']} are usual; "

@@ -17,6 +17,7 @@ from console.api_write import writing
 from console.limits import BODY_BYTES_MAX
 from console.pages import showing
 from console.pages_write import acting
+from console.receipts import Receive, receiving
 from console.security import LOOPBACK, Guard
 from console.service import Service
 from console.sse import Streams
@@ -33,6 +34,7 @@ def create_app(
     items: Items | None = None,
     streams: Streams | None = None,
     body_bytes_max: int = BODY_BYTES_MAX,
+    receive: Receive | None = None,
 ) -> FastAPI:
     """Build the console.
 
@@ -50,6 +52,8 @@ def create_app(
         The alert streams, where a runner wants to tune them.
     body_bytes_max
         Bytes of one request with events.
+    receive
+        Takes what departments' systems answer; None = nobody is told by webhook.
 
     Returns
     -------
@@ -97,6 +101,7 @@ def create_app(
         return Response(service.metrics_text(), headers={"content-type": METRICS_TYPE})
 
     app.include_router(writing(service, acts, body_bytes_max))
+    app.include_router(receiving(receive))
     app.include_router(reading(service, app.state.streams))
     app.include_router(showing(app, service, view))
     app.include_router(acting(acts, view, token))

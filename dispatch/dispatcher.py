@@ -147,14 +147,5 @@ class Dispatcher:
 
 
 def _event(name: str, receiver: str, at_ms: int, act: Act) -> dict[str, Any]:
-    if act.type == "review.answered":
-        data: dict[str, Any] = {"review": act.review, "department": act.department,
-                                "decision": act.decision, "reason": act.reason}
-        if act.grade:
-            data["grade"] = act.grade
-    else:
-        data = {"alert": act.alert, "actor": f"{act.actor} ({receiver})"}
-        if act.note:
-            data["note"] = act.note
     return {"specversion": "1.0", "id": name, "source": SOURCE, "type": act.type,
-            "time": iso(at_ms), "data": data}
+            "time": iso(at_ms), "data": act.data(receiver)}

@@ -52,6 +52,15 @@ class Act(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str = ""
     note: str = ""
 
+    def data(self, receiver: str) -> dict[str, str]:
+        """As the data of an event."""
+        if self.type == "review.answered":
+            made = {"review": self.review, "department": self.department,
+                    "decision": self.decision, "reason": self.reason}
+            return made | ({"grade": self.grade} if self.grade else {})
+        made = {"alert": self.alert, "actor": f"{self.actor} ({receiver})"}
+        return made | ({"note": self.note} if self.note else {})
+
 
 class DeadReceiver(msgspec.Struct, frozen=True):
     """An endpoint that has failed for too long: the cause of an alert of its own."""

@@ -170,6 +170,20 @@ def _acts(answer: Answer, letter: Letter) -> tuple[Act, ...]:
                  if (a.review if a.type == "review.answered" else a.alert) in known and a.actor)
 
 
+def reply_acts(body: bytes) -> tuple[Act, ...]:
+    """Acts that a system hands in by itself.
+
+    Raises
+    ------
+    ValueError: it is none.
+    """
+    try:
+        reply = msgspec.json.decode(body, type=_Reply)
+    except msgspec.DecodeError as error:
+        raise ValueError(str(error)) from None
+    return tuple(Act(**msgspec.to_builtins(a)) for a in reply.acts if a.actor)
+
+
 def _text(answer: Answer) -> str:
     return answer.body.decode(errors="replace")
 

@@ -33,7 +33,7 @@ KEEP_RATE = 0.5 ** (1 / 50)
 RATE_PRIOR = 5.0
 KEEP_RUNS = 0.5 ** (1 / 500)
 CHANCE_MAX = 1 - 1e-4
-LONG, SETTLED = 4.0, 40.0
+LONG, SETTLED = 4.0, 20.0
 """Own time of a run from which on it is no more learned what is usual, once so many runs are known:
 it may be an outage. That makes chances 2 % too high, which the latest runs put right."""
 OUTAGE = 10.0

@@ -153,7 +153,11 @@ class Analysis:
         out = [Concluded(self._ms(day), events) for day in days
                if (events := self._judge(day)) or day % WEEK_D == WEEKDAY]
         of_feeds: list[Own] = [*self.sources.close(clock_ms, self.policy)]
-        return [*out, Concluded(clock_ms, of_feeds)] if of_feeds else out
+        if out and out[-1].at_ms == clock_ms:
+            out[-1].events.extend(of_feeds)
+        elif of_feeds:
+            out.append(Concluded(clock_ms, of_feeds))
+        return out
 
     def _renew(self, document: str) -> None:
         policy = decode(document)

@@ -59,7 +59,7 @@ def change(shard: Shard, partition: int, partitions: int, after: int, upto: int,
         of its day.
     """
     counts = {name: getattr(shard.counts, name) for name in shard.counts.__slots__}
-    counts["subjects"] = len(shard.subjects)
+    counts["subjects"] = len(shard.subjects) - shard.others
     cards = checkpoint.cards(shard)
     held = shard.subjects
     return Change(partition, partitions, after, upto, shard.clock_ms, counts,

@@ -140,6 +140,7 @@ def console(
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "",
     port: Annotated[int | None, typer.Option("--port", min=0, max=65_535, help="0 = any.")] = None,
     policy: PolicyFile = None, settings: SettingsFile = None, keys: KeyFolder = Path("var"),
+    channels: ChannelsFile = None,
 ) -> None:
     """The console and the HTTP API over the cluster."""
     from streams.console_role import serve
@@ -147,7 +148,8 @@ def console(
     logs.to_stderr()
     chosen = load.settings(settings)
     serve(chosen, load.policy(policy), policy, secret(keys), host=host or chosen.http.host,
-          port=chosen.http.port if port is None else port)
+          port=chosen.http.port if port is None else port,
+          channels=channels_.channels(channels, os.environ))
 
 
 def lag(settings: SettingsFile = None, json: AsJson = False, lang: InLang = "zh") -> None:
@@ -183,4 +185,4 @@ def site(settings: Path | None, policy: Path | None, workers: int, host: str,
             **{f"worker-{n}": ["worker", *given] for n in range(1, workers + 1)},
             "analyst": ["analyst", *given],
             "dispatcher": ["dispatcher", *given, *told],
-            "console": ["console", *given, *ruled, *listening]}
+            "console": ["console", *given, *ruled, *told, *listening]}

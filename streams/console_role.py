@@ -5,16 +5,18 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from config.channels import Channels
 from config.load import Settings
 from models.policy import Policy
 from streams import run
 from streams.cluster_service import ClusterService
 from streams.connect import client
+from streams.receipts import Receipts
 from streams.redis_reader import RedisReader
 
 
 def serve(settings: Settings, policy: Policy, policy_path: Path | None, secret: bytes, *,
-          host: str, port: int) -> None:
+          host: str, port: int, channels: Channels) -> None:
     """Run until SIGINT or SIGTERM.
 
     Raises
@@ -26,7 +28,8 @@ def serve(settings: Settings, policy: Policy, policy_path: Path | None, secret: 
         # A page that cannot be had now is an error now: it does not wait.
         reader = RedisReader(client(settings, patient=False), settings.kafka.prefix)
         service = ClusterService(settings, policy, secret, reader)
-        app = run.console_of(service, settings, policy_path, host)
+        app = run.console_of(service, settings, policy_path, host, Receipts(
+            policy, channels, service.act, service.alert, service.review))
         name = f"[{host}]" if ":" in host else host
         sys.stdout.write(f"http://{name}:{server_socket.getsockname()[1]}/\n"
                          "信风 集群控制台 / console of the cluster; Ctrl-C 停止\n")

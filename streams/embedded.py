@@ -167,9 +167,9 @@ class Embedded:
     def standing(self) -> Standing:
         """How far the log is, and what went through it."""
         shard, counts = self.shard, self.shard.counts
-        return Standing(shard.clock_ms, self.offset, len(shard.subjects), counts.accepted,
-                        counts.duplicates, counts.conflicts, counts.readings, self.card.hash,
-                        self.card.policy.version)
+        return Standing(shard.clock_ms, self.offset, len(shard.subjects) - shard.others,
+                        counts.accepted, counts.duplicates, counts.conflicts, counts.readings,
+                        self.card.hash, self.card.policy.version)
 
     def digest(self) -> str:
         return digest.total([self.shard])

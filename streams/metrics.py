@@ -46,6 +46,11 @@ METRICS: tuple[Declared, ...] = (
     Declared("xinfeng_log_clock_seconds", "gauge",
              "The log's clock [s since 1970]: behind the wall clock when ticks stop."),
     Declared("xinfeng_alerts_open", "gauge", "Alerts [count] nobody has closed yet.", ("level",)),
+    Declared("xinfeng_reviews_open", "gauge", "Reviews [count] of grade gaps still open."),
+)
+
+
+NOTIFY: tuple[Declared, ...] = (
     Declared("xinfeng_messages_sent_total", "counter",
              "Messages [count] that a receiver took, since the process started.",
              ("receiver", "channel")),
@@ -65,8 +70,8 @@ METRICS: tuple[Declared, ...] = (
              "Alerts and receivers [count] that fell between, by the auditor: must be 0."),
     Declared("xinfeng_notify_mark", "gauge",
              "Transitions of alerts are taken in up to here [number in the view, or offset]."),
-    Declared("xinfeng_reviews_open", "gauge", "Reviews [count] of grade gaps still open."),
 )
+"""Of the delivery of alerts, where there is one."""
 
 
 def text(values: Mapping[str, Samples]) -> bytes:
@@ -77,7 +82,7 @@ def text(values: Mapping[str, Samples]) -> bytes:
     values
         {name: samples}; a name that is not declared is a bug.
     """
-    known = {m.name for m in METRICS}
+    known = {m.name for m in (*METRICS, *NOTIFY)}
     assert set(values) <= known, f"not declared: {set(values) - known}"
     registry = CollectorRegistry()
     registry.register(_Once(values))
@@ -95,7 +100,8 @@ class _Once(Collector):
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
-        return _families(self._values, METRICS)
+        more = [m for m in NOTIFY if m.name in self._values]
+        return _families(self._values, (*METRICS, *more))
 
 
 class Live(Collector):
@@ -109,7 +115,7 @@ class Live(Collector):
 
     def collect(self) -> Iterator[Metric]:
         values = self._values()
-        return _families(values, [m for m in METRICS if m.name in values])
+        return _families(values, [m for m in (*METRICS, *NOTIFY) if m.name in values])
 
 
 def _families(values: Mapping[str, Samples], declared: Iterable[Declared]) -> Iterator[Metric]:

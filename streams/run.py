@@ -19,6 +19,7 @@ from config import load
 from config.channels import Channels
 from config.load import ConfigError, Settings
 from console.app import create_app
+from console.receipts import Receive
 from console.security import LOOPBACK
 from console.service import Row, Service
 from dispatch.ledger import LedgerError
@@ -26,6 +27,7 @@ from models.policy import Policy
 from streams import demo, folder, notifier, telling
 from streams.embedded import Embedded
 from streams.options import wall_ms
+from streams.receipts import Receipts
 from streams.service import EmbeddedService
 
 _LOG = logging.getLogger("xinfeng.run")
@@ -73,7 +75,11 @@ def serve(settings: Settings, policy: Policy | None, policy_path: Path | None,
             player = demo.Player(settings.demo, demo.first_day(runner.store, wall_ms()),
                                  runner.shard.clock_ms)
         service = EmbeddedService(runner, player.clock if player is not None else None)
-        app = console_of(service, settings, policy_path, host)
+        receive = None
+        if channels is not None:
+            receive = Receipts(runner.card.policy, channels, service.act, service.alert,
+                               service.review)
+        app = console_of(service, settings, policy_path, host, receive)
         work = _work(service, settings, player)
         policy = runner.card.policy
         if channels is not None and policy.notify is not None:
@@ -172,14 +178,14 @@ def check_host(settings: Settings, host: str) -> None:
                           f"XINFENG_TOKEN); allowed without one: {', '.join(LOCAL)}")
 
 
-def console_of(service: Service, settings: Settings, policy_path: Path | None,
-               host: str) -> FastAPI:
+def console_of(service: Service, settings: Settings, policy_path: Path | None, host: str,
+               receive: Receive | None = None) -> FastAPI:
     """The console over a service, for `host`."""
     return create_app(
         service, token=settings.http.token or None,
         allow_hosts=[*LOOPBACK, *settings.http.hosts, f"[{host}]" if ":" in host else host],
         items={row["id"]: row for row in load.items(policy_path)},
-        body_bytes_max=settings.intake.body_max_bytes)
+        body_bytes_max=settings.intake.body_max_bytes, receive=receive)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -443,7 +443,8 @@ def test_transitions_are_limited_and_alerts_are_not(view: RedisView,
                                                     monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redis_view, "TRANSITIONS_MAX", 100)
     for n in range(5):
-        view.apply(change(n, n + 1, cards=[(0, ev.change("plain").event.document, EXPERT)], effects=[
+        cards = [(0, ev.change("plain").event.document, EXPERT)]
+        view.apply(change(n, n + 1, cards=cards, effects=[
             Placed(n, m, alert(f"a{n}-{m}", "s1"), b"") for m in range(200)]))
     reader = RedisReader(view.client, "test-one")
     # Trimmed by whole nodes of 100 entries.

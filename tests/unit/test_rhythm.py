@@ -225,7 +225,7 @@ def city() -> tuple[list[str], object]:
 
 
 def test_false_alarms_in_a_city(city: tuple[list[str], object]) -> None:
-    """A year undisturbed: within the target, three times of which would be told by chance."""
+    """A year undisturbed: three times the target could be chance in 33 source-years, no more."""
     names, table = city
     assert false_alarms(names, table, RULE) <= 3 * RULE.false_per_source_year  # type: ignore[arg-type]
     loud = FeedSilent(enabled=True, false_per_source_year=20, p_max=0.04)
