@@ -373,7 +373,8 @@ def test_metrics_are_those_declared(full: EmbeddedService) -> None:
             assert not set(sample.labels.values()) & set(full.runner.shard.subjects)
     opened = {(s.labels["rule"], s.value) for s in families["xinfeng_alerts_opened"].samples}
     assert {rule for rule, _ in opened} == set(full.runner.opened)
-    assert families["xinfeng_subjects"].samples[0].value == len(full.runner.shard.subjects)
+    assert families["xinfeng_subjects"].samples[0].value == len(
+        full.runner.shard.subjects) - full.runner.shard.others
     with pytest.raises(AssertionError, match="not declared"):
         metrics.text({"xinfeng_made_up": [((), 1)]})
 

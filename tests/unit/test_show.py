@@ -345,7 +345,9 @@ def test_one_business(small: Embedded) -> None:
     assert item["grade"] == item["computed"] == "B" and item["since"] == "2026-01-05"
     assert [c["indicator"] for c in item["contributions"]] == [
         "base", "complaint", "penalty_general"]
-    assert item["contributions"][2]["events"] == [ref(1)]
+    assert item["contributions"][2]["events"] == [{**ref(1), "points": -91.141}]
+    assert item["contributions"][2]["points"] == -91.141
+    assert item["contributions"][2]["weight"] == item["contributions"][2]["expert_weight"]
     # In force on 2026-01-05: three months at least before a repair.
     assert row["repairable"] == [{"event": ref(1), "from": "2026-04-05",
                                   "points": -item["contributions"][2]["points"]}]
