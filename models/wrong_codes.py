@@ -43,11 +43,11 @@ class Count(NamedTuple):
 
 
 def upper_tail(wrong: int, sent: int, rate: float) -> float:
-    """P(at least `wrong` of `sent`) when each is wrong with chance `rate`, exactly.
+    """P(at least `wrong` of `sent`) when each is wrong with chance `rate`: exact but for rounding.
 
     Examples
     --------
-    >>> upper_tail(2, 3, 0.5), upper_tail(0, 3, 0.5)
+    >>> round(upper_tail(2, 3, 0.5), 12), upper_tail(0, 3, 0.5)
     (0.5, 1.0)
     """
     if wrong <= 0:
