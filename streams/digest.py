@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from alerts.lifecycle import DETECTED
 from models import anomaly, iot
 from models.norms import NONE
 from models.records import SIZE
@@ -31,8 +32,9 @@ def subject_digest(subject: Subject) -> int:
         h.update(len(rows).to_bytes(4, "little") + b"".join(rows))
     h.update(subject.path + b"|" + subject.profile)
     # How long a department has had notice depends on when it was told: pending counts as firing.
+    # What the analysis detects it detects from what was known on a day: that is left out too.
     alerts = sorted((a.id, a.state.replace("pending", "firing"), a.level)
-                    for a in (subject.alerts or {}).values())
+                    for a in (subject.alerts or {}).values() if a.rule not in DETECTED)
     devices = sorted((k, iot.canonical(s)) for k, s in (subject.devices or {}).items())
     h.update(msgspec.msgpack.encode([alerts, devices, sorted(subject.parked or {})]))
     for key, state in sorted((subject.windows or {}).items()):
@@ -59,6 +61,7 @@ def total(shards: list[Shard]) -> str:
 def combine(subjects: Iterable[Subject], cards: Iterable[Card], norms: str = NONE.hash) -> str:
     """The sum of the subjects' digests, in any order, and of the policies and norms they stand
     under."""
-    value = sum(map(subject_digest, subjects)) + sum(map(_card_digest, cards))
+    value = sum(subject_digest(s) for s in subjects if s.is_business)
+    value += sum(map(_card_digest, cards))
     value += int(norms, 16)
     return f"{value % _MODULUS:032x}"

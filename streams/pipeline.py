@@ -130,7 +130,8 @@ class Shard:
         self.roster: dict[tuple[str, str, str], int] = {}
         """(industry, district, size) -> businesses more than were told."""
         self.taken: dict[str, int] = {}
-        """Source -> events taken in since the clock's last hour."""
+        """Source -> events taken in since the clock's last hour, but for readings and repeats:
+        what is sent twice shows no rhythm, and devices are listened to one by one."""
         self.doubled: dict[str, int] = {}
         """Source -> of them registrations under a code that another business holds."""
         self._effects: list[Effect] = []
@@ -172,7 +173,6 @@ class Shard:
             if isinstance(event, e.IntakeReport):
                 effects.append(Misnamed(event.hour_ms, event.since_ms, event.wrong))
                 continue
-            self.taken[event.source] = self.taken.get(event.source, 0) + 1
             if isinstance(event, e.IotReadings):
                 # Device state is idempotent: nothing need be remembered to take them twice.
                 self._readings(event)
@@ -193,6 +193,7 @@ class Shard:
             if reason is None:
                 known[key] = body
                 self.counts.accepted += 1
+                self.taken[event.source] = self.taken.get(event.source, 0) + 1
             else:
                 self._reject(event, n, reason)
         new = {key: body for key, body in known.items() if body}

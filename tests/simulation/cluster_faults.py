@@ -48,7 +48,7 @@ def written() -> tuple[Record, ...]:
 
     envelopes = Envelopes(1, write, max_events=20, max_bytes=1_000_000, max_wait_s=9.0)
     document = encode(policy)
-    envelopes.policy(e.PolicyChanged(document, digest(document)), 0)
+    envelopes.broadcast(e.PolicyChanged(document, digest(document)), 0)
     intake = Intake(Card(policy, 0), b"k", 0, 300_000)
     clock = 0
     for line in city(30, 365, 5, start=dt.date(2025, 1, 1)):

@@ -415,6 +415,10 @@ def _check(seed: int, policy: Any) -> None:
     if plan.arrival != "in order":
         ordered = undisturbed(plan, [plan.ordered], policy)
         assert faulty.digest == ordered.digest, f"digest: {plan.arrival}"
-        assert faulty.open_alerts == ordered.open_alerts, f"open alerts: {plan.arrival}"
+        # What the analysis detects it detects from what was known on a day: like the digest, this
+        # leaves it out.
+        one, other = ({id for id in run.open_alerts if not id.startswith(tuple(lifecycle.DETECTED))}
+                      for run in (faulty, ordered))
+        assert one == other, f"open alerts: {plan.arrival}"
         if plan.arrival == "duplicates":
             assert faulty.transitions == ordered.transitions, "transitions after duplicates"
