@@ -410,12 +410,7 @@ def _check(seed: int, policy: Any) -> None:
     faulty = disturbed(plan, policy)
     same_arrival = undisturbed(plan, plan.chunks, policy)
     assert faulty.digest == same_arrival.digest, "digest after crashes"
-    # A crash may lose intake's count of wrong codes of part of an hour (docs/decisions/0026).
-    one, other = ({k: v for k, v in run.transitions.items()
-                   if not str(k).startswith(("identifier-errors", "feed-silent"))}
-                  if isinstance(run.transitions, dict) else run.transitions
-                  for run in (faulty, same_arrival))
-    assert one == other, "transitions after crashes"
+    assert faulty.transitions == same_arrival.transitions, "transitions after crashes"
     assert faulty.rejects == same_arrival.rejects, "dead letters after crashes"
     if plan.arrival != "in order":
         ordered = undisturbed(plan, [plan.ordered], policy)
