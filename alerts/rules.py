@@ -473,10 +473,9 @@ def detected(subject: Subject, card: Card) -> dict[str, Condition]:
     for id, event in (subject.detected or {}).items():
         said = event.data
         if said.open:
-            keys = [identity(source, id_) for source, id_, _, _ in said.evidence
-                    ] if subject.is_business else []
+            # Its evidence is told as it was detected, not looked up.
             out[id] = Condition(said.rule, card.item_codes.get(said.item, WHOLE_SUBJECT), 0,
-                                said.level, said.since_ms, keys, said.facts)
+                                said.level, said.since_ms, [], said.facts)
     return out
 
 

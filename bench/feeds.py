@@ -26,16 +26,8 @@ from models.calendar import WorkingDays, from_date
 from models.policy import FeedSilent
 from models.rhythm import HOURS, Rhythm, Silence, day_kind
 from models.wrong_codes import WrongCodes
-from streams.simulate.acts import plan_acts, plan_arrears, plan_promises
-from streams.simulate.complaints import plan_complaints
-from streams.simulate.devices import install, plan_alarms, plan_readings
+from streams.simulate.city import planned
 from streams.simulate.draws import Calendar
-from streams.simulate.grades import plan_grades
-from streams.simulate.inspections import plan_inspections
-from streams.simulate.lifecycle import plan_lifecycle
-from streams.simulate.lists import plan_lists
-from streams.simulate.penalties import plan_penalties
-from streams.simulate.plan import Plan
 from streams.simulate.population import populate
 from streams.simulate.sources import SOURCES
 
@@ -55,19 +47,7 @@ Table = NDArray[np.int64]
 def hourly(subjects: int, days: int, seed: int) -> tuple[list[str], Table]:
     """Names of the feeds; events by hour and feed, local time."""
     calendar = Calendar(START, days)
-    plan = Plan(populate(subjects, days, seed), calendar)
-    plan_lifecycle(plan)
-    plan_complaints(plan, seed)
-    devices = install(plan, seed)
-    plan_readings(plan, devices)
-    leads = plan_alarms(plan, seed, devices)
-    plan_penalties(plan, seed, plan_inspections(plan, seed, leads))
-    plan_acts(plan, seed)
-    plan_promises(plan, seed)
-    plan_arrears(plan, seed)
-    plan_lists(plan, seed)
-    plan_grades(plan, seed)
-    rows = plan.columns()
+    rows, _ = planned(populate(subjects, days, seed), calendar, seed)
     names = sorted({source for line in SOURCES for source in line})
     at = {source: n for n, source in enumerate(names)}
     table = np.array([[at[source] for source in line] for line in SOURCES])
@@ -85,7 +65,7 @@ def hourly(subjects: int, days: int, seed: int) -> tuple[list[str], Table]:
 
 def workdays() -> WorkingDays:
     calendar = load.policy().calendar
-    return WorkingDays(calendar.holidays, calendar.workdays, calendar.covered_to)
+    return calendar.working_days()
 
 
 class Watched:

@@ -16,6 +16,7 @@ from msgspec import Meta
 
 from models import notify_policy
 from models.anomaly import Rule
+from models.calendar import WorkingDays
 from models.iot import DeviceSpec
 from models.notify_policy import Notify
 from models.surge_policy import ComplaintPolicy, RegionalPolicy, SurgeDates
@@ -358,6 +359,10 @@ class Calendar(Strict, frozen=True):
     holidays: list[dt.date]
     workdays: list[dt.date]
     covered_to: dt.date
+
+    def working_days(self) -> WorkingDays:
+        """Ready to count with."""
+        return WorkingDays(self.holidays, self.workdays, self.covered_to)
 
 
 class Policy(Strict, frozen=True):

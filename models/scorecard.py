@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from decimal import Context, Decimal
 
-from models.calendar import WorkingDays, add_months, from_date
+from models.calendar import add_months, from_date
 from models.policy import CAPPED, INDICATORS, Indicator, Policy, digest, encode
 from models.records import LISTS, Reducer
 from models.weights import NOTHING_LEARNED, Weights
@@ -110,10 +110,7 @@ class Card:
         """Whether any kind of subject starts at A with its first, good evidence."""
         self.direct = frozenset(LISTS.index(name) for name in bands.direct_d)
         self.regimes = [(from_date(p.since), p.months) for p in policy.publicity]
-        self.calendar = WorkingDays(
-            [d.isoformat() for d in policy.calendar.holidays],
-            [d.isoformat() for d in policy.calendar.workdays],
-            policy.calendar.covered_to.isoformat())
+        self.calendar = policy.calendar.working_days()
         self._workdays: dict[tuple[int, int], int] = {}
         self._worst: dict[tuple[str, ...], int] = {}
         self._months: dict[tuple[int, int], int] = {}

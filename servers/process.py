@@ -160,12 +160,18 @@ def taken(port: int) -> bool:
     return False
 
 
+_RANDOM = random.SystemRandom()
+_GIVEN: set[int] = set()
+
+
 def free_port() -> int:
     """A port nobody listens on, below those the kernel gives to outgoing connections: one of them
     may not sit on the port while its server is being restarted."""
     for _ in range(100):
-        port = random.randrange(20_000, 32_000)
-        if not taken(port):
+        # Neither seeded, as tests are, nor given twice: nobody may sit on the first one yet.
+        port = _RANDOM.randrange(20_000, 32_000)
+        if port not in _GIVEN and not taken(port):
+            _GIVEN.add(port)
             return port
     raise ServerError("no free port between 20000 and 32000")
 

@@ -41,7 +41,7 @@ Own: TypeAlias = e.WeightsChanged | e.NormsChanged | e.Detected
 """Events that the analysis writes into the log."""
 RECEIVER = "service:receiver:"
 """Key of what delivery says of a receiver: an event of our own too, but none of the analysis."""
-_KINDS: tuple[type[Any], ...] = (Signal, Example, Passed, PolicyTaken, DeviceSummary, Misnamed)
+_KINDS: tuple[type[Any], ...] = ForAnalysis.__args__
 
 
 def next_week_ms(after_ms: int, policy: Policy) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -60,7 +60,6 @@ class Embedded:
         self.refused = 0
         """Events that intake refused since the start."""
         self._miscounts = Miscounts()
-        self._listeners: list[Callable[[list[Effect]], None]] = []
         self._torn = False
         """Whether an append was left half done: then memory is ahead of the log."""
         self.shard, self.analysis, self.offset, unsaid = restore(self.store, challengers)

@@ -8,7 +8,7 @@ from typing import Protocol, TypeAlias
 from models import events as e
 from models.anomaly_windows import HORIZON_MAX_D
 from models.calendar import DAY_MS
-from models.policy import decode
+from models.policy import Policy, decode
 from storage.effects import Reason
 from streams import codec
 from streams.pipeline import Entry, Shard
@@ -77,7 +77,9 @@ def fold(log: Log, subject: str, as_of_ms: int | None = None) -> Shard | None:
            if (stands := _standing(entries, refused.get(key, []))) is not None}
     known = _items(policies)
     timed = [(p.recorded_ms, 0, p) for p in policies if p.recorded_ms <= until]
-    timed += [(ms, 1, w) for w in weights if (ms := _since_ms(w, policies)) <= until]
+    if weights:
+        offset_ms = _policy(policies[0]).utc_offset_min * 60_000
+        timed += [(ms, 1, w) for w in weights if (ms := _since_ms(w, offset_ms)) <= until]
     timed += [(n.recorded_ms, 0, n) for n in norms if n.recorded_ms <= until]
     timed += [(d.event.at_ms, 2, d) for d in detected if isinstance(d.event, e.Detected)]
     for key, ms in _moments(own, as_of_ms).items():
@@ -93,12 +95,14 @@ def fold(log: Log, subject: str, as_of_ms: int | None = None) -> Shard | None:
     return shard if subject in shard.subjects else None
 
 
-def _since_ms(entry: Entry, policies: list[Entry]) -> int:
+def _policy(entry: Entry) -> Policy:
+    assert isinstance(entry.event, e.PolicyChanged)
+    return decode(entry.event.document)
+
+
+def _since_ms(entry: Entry, offset_ms: int) -> int:
     """When learned weights came into force [epoch ms], whenever they were known."""
     assert isinstance(entry.event, e.WeightsChanged)
-    first = policies[0].event
-    assert isinstance(first, e.PolicyChanged)
-    offset_ms = decode(first.document).utc_offset_min * 60_000
     return entry.event.weights.since_day * DAY_MS - offset_ms
 
 
@@ -166,11 +170,9 @@ def _items(policies: list[Entry]) -> dict[str, int]:
     """When each item came into the catalogue [epoch ms]; the first policy's are always there."""
     out: dict[str, int] = {}
     for policy in policies[1:]:
-        assert isinstance(policy.event, e.PolicyChanged)
-        for item in decode(policy.event.document).items:
+        for item in _policy(policy).items:
             out.setdefault(item.id, policy.recorded_ms)
     if policies and out:
-        assert isinstance(policies[0].event, e.PolicyChanged)
-        for item in decode(policies[0].event.document).items:
+        for item in _policy(policies[0]).items:
             out.pop(item.id, None)
     return out

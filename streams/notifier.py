@@ -21,7 +21,6 @@ from dispatch.dispatcher import Dispatcher
 from dispatch.outbox import DeadReceiver
 from dispatch.post import Poster
 from models import events as e
-from models.calendar import WorkingDays
 from models.policy import Policy
 from models.records import WHOLE_SUBJECT
 from streams import rows
@@ -50,9 +49,8 @@ Post = Callable[[dict[str, Any]], Sequence[str]]
 def work_time(policy: Policy) -> WorkTime:
     """Working hours by the calendar of a policy that has a section `notify`."""
     assert policy.notify is not None
-    calendar = policy.calendar
-    days = WorkingDays(calendar.holidays, calendar.workdays, calendar.covered_to)
-    return WorkTime(days, policy.notify.work, policy.utc_offset_min * 60_000)
+    return WorkTime(policy.calendar.working_days(), policy.notify.work,
+                    policy.utc_offset_min * 60_000)
 
 
 def dispatcher(path: Path | None, policy: Policy, settings: Channels) -> Dispatcher:

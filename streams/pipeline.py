@@ -298,9 +298,8 @@ class Shard:
         self._schedule(subject, nearest)
         if not found and subject.alerts is None:
             return
-        acts = _acts(subject, card) if subject.acted else ()
-        outcome = lifecycle.advance(subject.alerts, found, acts, subject.key, card, day,
-                                    self.clock_ms, "deadlines")
+        outcome = lifecycle.advance(subject.alerts, found, self._acts(subject), subject.key, card,
+                                    day, self.clock_ms, "deadlines")
         if not outcome.transitions:
             return
         late = sum(bool(t.alert.facts.get("late")) for t in outcome.transitions
@@ -344,10 +343,7 @@ class Shard:
             subject = self._add(event.subject)
         if kind == r.REGISTERED:
             assert isinstance(event, e.SubjectRegistered)
-            profile = Profile.of(time_ms, key, event.data)
-            if profile.contradicts(subject.registration()):
-                self.doubled[event.source] = self.doubled.get(event.source, 0) + 1
-            self._register(subject, profile)
+            self._register(subject, Profile.of(time_ms, key, event.data), event.source)
             return None
         self._append(subject, event, row, signal)
         if isinstance(event, e.ReviewAnswered):
@@ -644,9 +640,11 @@ class Shard:
 
     # ------------------------------------------------------------------------------------ assess
 
-    def _register(self, subject: Subject, profile: Profile) -> None:
+    def _register(self, subject: Subject, profile: Profile, source: str) -> None:
         group = subject.group
         before = subject.registration()
+        if profile.contradicts(before):
+            self.doubled[source] = self.doubled.get(source, 0) + 1
         if not subject.register(profile):
             return
         for one, n in ((before, -1), (profile, 1)):
@@ -691,17 +689,9 @@ class Shard:
         subject.alerts = dated.held
         transitions = outcome.transitions + dated.transitions
         if subject.devices:
-            sensed = lifecycle.advance(
-                dated.held, rules.devices(subject, card, day, self.clock_ms), facts.acts,
-                subject.key, card, day, self.clock_ms, "devices")
-            subject.alerts = sensed.held
-            transitions += sensed.transitions
+            transitions += devices.sense(subject, card, day, self.clock_ms, facts.acts)
         if subject.detected:
-            seen = lifecycle.advance(
-                subject.alerts, rules.detected(subject, card), facts.acts, subject.key, card, day,
-                self.clock_ms, "detected")
-            subject.alerts = seen.held
-            transitions += seen.transitions
+            transitions += self._heed(subject, facts.acts, self.clock_ms)
         for transition in transitions:
             self._effects.append(self._alert(subject, transition, event, view))
         reviewed = any(t.alert.rule == "grade-gap" for t in outcome.transitions)
@@ -895,14 +885,28 @@ class Shard:
 
     def _sense(self, subject: Subject) -> None:
         """Look at the subject's devices only."""
-        card = self._card
-        acts = _acts(subject, card) if subject.acted else ()
-        transitions = devices.sense(subject, card, self.day, self.clock_ms, acts)
+        self._tell(subject, devices.sense(subject, self._card, self.day, self.clock_ms,
+                                          self._acts(subject)))
+        self.watch(subject)
+
+    def _heed(self, subject: Subject, acts: Sequence[Fact],
+              clock_ms: int) -> list[lifecycle.Transition]:
+        """Bring the alerts of what was detected up to date; what changed."""
+        outcome = lifecycle.advance(subject.alerts, rules.detected(subject, self._card), acts,
+                                    subject.key, self._card, self.day, clock_ms, "detected")
+        subject.alerts = outcome.held
+        return outcome.transitions
+
+    def _tell(self, subject: Subject, transitions: list[lifecycle.Transition]) -> None:
+        """Say what changed apart from the facts."""
         for transition in transitions:
             self._effects.append(self._alert(subject, transition, None))
         if transitions:
             self._show_open(subject)
-        self.watch(subject)
+
+    def _acts(self, subject: Subject) -> Sequence[Fact]:
+        """What people did about the subject's alerts, oldest first."""
+        return (resolve(subject.facts, self._card.offset_ms).acts if subject.acted else ())
 
     def watch(self, subject: Subject) -> None:
         """Stand in the wheel of hours for the next look at the devices."""
@@ -919,15 +923,8 @@ class Shard:
         if held is not None and held.at_ms >= event.at_ms:
             return
         subject.detected = {**(subject.detected or {}), id: event}
-        card = self._card
-        acts = _acts(subject, card) if subject.acted else ()
-        outcome = lifecycle.advance(subject.alerts, rules.detected(subject, card), acts,
-                                    subject.key, card, self.day, self.clock_ms, "detected")
-        subject.alerts = outcome.held
-        for transition in outcome.transitions:
-            self._effects.append(self._alert(subject, transition, None))
-        if outcome.transitions:
-            self._show_open(subject)
+        # At its own moment: when the log takes it in depends on how events were bundled.
+        self._tell(subject, self._heed(subject, self._acts(subject), event.at_ms))
         if not said.open:
             # Episodes never come back under their old id: nothing more will be said of it.
             subject.detected = {k: v for k, v in subject.detected.items()
@@ -1012,11 +1009,6 @@ class Shard:
         """Assess a subject whose points have other values now: its bounds say nothing any more."""
         subject.fall, subject.low = (1 << 20, 1 << 40, 0), 1 << 40
         self._assess(subject, start)
-
-
-def _acts(subject: Subject, card: Card) -> list[Fact]:
-    """What people did about the subject's alerts, oldest first."""
-    return resolve(subject.facts, card.offset_ms).acts
 
 
 def _cut(subject: Subject, key: int) -> bytes:

@@ -56,8 +56,7 @@ class Sources:
 
     def renew(self, policy: Policy) -> None:
         """Go by another calendar."""
-        calendar = policy.calendar
-        self._days = WorkingDays(calendar.holidays, calendar.workdays, calendar.covered_to)
+        self._days = policy.calendar.working_days()
 
     def hear(self, partition: int, passed: Passed) -> None:
         """A shard has come to an hour: what it took since then is of the one it stood at."""

@@ -15,7 +15,7 @@ from models.policy import digest as policy_digest
 from storage.effects import ForAnalysis
 from storage.sqlite_store import SqliteStore, StoreError
 from streams import codec
-from streams.analysis import Analysis, Own
+from streams.analysis import Analysis, is_own
 from streams.pipeline import Entry, Shard
 
 Row = dict[str, Any]
@@ -49,7 +49,7 @@ def replay_under(store: SqliteStore, policy: Policy, known: list[str]) -> Shard:
         # concluded under another is left out, and concluded anew.
         told = shard.step([Entry(x.recorded_ms, codec.encode(event), event)
                            if isinstance(x.event, e.PolicyChanged) else x
-                           for x in codec.decode_envelope(body) if not isinstance(x.event, Own)])
+                           for x in codec.decode_envelope(body) if not is_own(x.event)])
         for concluded in analysis.take(0, (x for x in told if isinstance(x, ForAnalysis))):
             shard.step([Entry(shard.clock_ms, b"", own) for own in concluded.events])
     return shard

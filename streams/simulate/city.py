@@ -56,6 +56,13 @@ def city(
     assert subjects >= 1 and 1 <= days <= 3650 and seed >= 0, (subjects, days, seed)
     calendar = Calendar(start, days)
     people = populate(subjects, days, seed)
+    columns, devices = planned(people, calendar, seed, iot=iot)
+    yield from _write(columns, people, devices, seed, calendar)
+
+
+def planned(people: Population, calendar: Calendar, seed: int, *,
+            iot: bool = True) -> tuple[Columns, Devices | None]:
+    """Everything that happens in a city, in columns, and its devices."""
     plan = Plan(people, calendar)
     plan_lifecycle(plan)
     plan_complaints(plan, seed)
@@ -70,9 +77,7 @@ def city(
     plan_arrears(plan, seed)
     plan_lists(plan, seed)
     plan_grades(plan, seed)
-    columns = plan.columns()
-    del plan
-    yield from _write(columns, people, devices, seed, calendar)
+    return plan.columns(), devices
 
 
 def _write(
