@@ -96,9 +96,7 @@ class Feed:
             self._days(time_ms)
         if time_ms > self.clock_ms:
             if time_ms // HOUR_MS > self.clock_ms // HOUR_MS and self.clock_ms:
-                self._report(time_ms)
-                self._entries.append(Entry(time_ms // HOUR_MS * HOUR_MS, _TICK_BODY, _TICK))
-                self._raws.append(b"")
+                self._tick(time_ms // HOUR_MS * HOUR_MS)
             self.clock_ms = time_ms
         self._entries.append(Entry(self.clock_ms, body, event))
         self._raws.append(raw)
@@ -106,23 +104,23 @@ class Feed:
             self.flush()
 
     def _days(self, time_ms: int) -> None:
-        """Let the analysis have its say of each day before anything that happened after it."""
+        """Let each day pass by itself, also where nothing happened."""
         offset_ms = self.runner.card.offset_ms
         midnight_ms = self._midnight_ms or next_day_ms(time_ms, offset_ms)
         while midnight_ms <= time_ms:
-            self._report(midnight_ms)
-            self.clock_ms = midnight_ms
-            self._entries.append(Entry(midnight_ms, _TICK_BODY, _TICK))
-            self._raws.append(b"")
-            self.flush()
+            self._tick(midnight_ms)
             midnight_ms += DAY_MS
         self._midnight_ms = midnight_ms
 
-    def _report(self, clock_ms: int) -> None:
-        """Say what was refused before the clock comes to a moment."""
-        reports = self.runner.reports(self.clock_ms, clock_ms)
-        self._entries += reports
-        self._raws += [b""] * len(reports)
+    def _tick(self, clock_ms: int) -> None:
+        """Let an hour pass, with what was refused before it, and let the analysis have its say of
+        it before anything that happened after: however events are bundled."""
+        entries = [*self.runner.reports(self.clock_ms, clock_ms),
+                   Entry(clock_ms, _TICK_BODY, _TICK)]
+        self._entries += entries
+        self._raws += [b""] * len(entries)
+        self.clock_ms = clock_ms
+        self.flush()
 
     def flush(self) -> None:
         """Write what was collected."""

@@ -691,7 +691,7 @@ class Shard:
         if subject.devices:
             transitions += devices.sense(subject, card, day, self.clock_ms, facts.acts)
         if subject.detected:
-            transitions += self._heed(subject, facts.acts, self.clock_ms)
+            transitions += self._heed(subject, facts.acts)
         for transition in transitions:
             self._effects.append(self._alert(subject, transition, event, view))
         reviewed = any(t.alert.rule == "grade-gap" for t in outcome.transitions)
@@ -889,11 +889,10 @@ class Shard:
                                           self._acts(subject)))
         self.watch(subject)
 
-    def _heed(self, subject: Subject, acts: Sequence[Fact],
-              clock_ms: int) -> list[lifecycle.Transition]:
+    def _heed(self, subject: Subject, acts: Sequence[Fact]) -> list[lifecycle.Transition]:
         """Bring the alerts of what was detected up to date; what changed."""
         outcome = lifecycle.advance(subject.alerts, rules.detected(subject, self._card), acts,
-                                    subject.key, self._card, self.day, clock_ms, "detected")
+                                    subject.key, self._card, self.day, self.clock_ms, "detected")
         subject.alerts = outcome.held
         return outcome.transitions
 
@@ -923,8 +922,7 @@ class Shard:
         if held is not None and held.at_ms >= event.at_ms:
             return
         subject.detected = {**(subject.detected or {}), id: event}
-        # At its own moment: when the log takes it in depends on how events were bundled.
-        self._tell(subject, self._heed(subject, self._acts(subject), event.at_ms))
+        self._tell(subject, self._heed(subject, self._acts(subject)))
         if not said.open:
             # Episodes never come back under their old id: nothing more will be said of it.
             subject.detected = {k: v for k, v in subject.detected.items()
