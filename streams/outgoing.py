@@ -38,6 +38,7 @@ from streams.show import iso_day, iso_ms
 SOURCE = "urn:xinfeng:log"
 INTAKE = "urn:xinfeng:intake"
 ANALYSIS = "urn:xinfeng:analysis"
+HOURS = "urn:xinfeng:log:hours"
 MONDAY = 4
 """Day of the first full week since 1970."""
 _ENCODE = msgspec.json.Encoder().encode
@@ -123,11 +124,13 @@ class Outgoing:
                     yield self._told(topics.examples, id, "xinfeng.device.summary", effect,
                                      (effect.week * 7 + MONDAY) * DAY_MS)
                 case Passed():
-                    # What it counts is said once; that the hour is over, to readers of either.
+                    # What it counts is said once; that the hour is over, to readers of either. Two
+                    # events that differ have two sources, since they have one id.
                     yield self._told(topics.signals, id, "xinfeng.hour.passed", effect,
                                      effect.clock_ms)
                     yield self._told(topics.examples, id, "xinfeng.hour.passed",
-                                     Passed(effect.clock_ms, [], {}), effect.clock_ms)
+                                     Passed(effect.clock_ms, [], {}), effect.clock_ms,
+                                     source=HOURS)
                 case Misnamed():
                     yield self._told(topics.signals, id, "xinfeng.codes.wrong", effect,
                                      effect.hour_ms)
@@ -140,9 +143,10 @@ class Outgoing:
 
 
     def _told(self, topic: str, id: str, type_: str, effect: ForAnalysis, time_ms: int,
-              subject: str = "") -> Message:
+              subject: str = "", source: str = SOURCE) -> Message:
         """For the analysis: in the partition of the shard, since its order matters."""
-        made = _event(topic, subject, id, type_, subject, time_ms, msgspec.to_builtins(effect))
+        made = _event(topic, subject, id, type_, subject, time_ms, msgspec.to_builtins(effect),
+                      source)
         return made._replace(partition=self.partition)
 
 

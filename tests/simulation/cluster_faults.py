@@ -73,7 +73,7 @@ class World:
         self.end_ = 0
         # The view: every change it took, so that it can lose the last ones.
         self.changes: list[Change] = []
-        self.said: dict[str, bytes] = {}
+        self.said: dict[tuple[str, str], bytes] = {}
         self.repeated = 0
         self.noted = 0
         self.checkpoints: dict[int, list[bytes]] = {}
@@ -120,7 +120,8 @@ class World:
     def send(self, messages: Iterable[Message]) -> None:
         for m in messages:
             self.fault()
-            id = msgspec.json.decode(m.value)["id"]
+            record = msgspec.json.decode(m.value)
+            id = record["source"], record["id"]
             if id in self.said:
                 self.repeated += 1
                 assert self.said[id] == m.value, f"{id} was said in two ways"
