@@ -76,6 +76,8 @@ class Scale:
         self.ends: Floats = np.zeros(0)
         self.steps: Floats = np.zeros(0)
         self.active: Floats = np.zeros(0)
+        self._thetas: dict[int, float] = {}
+        """Row -> its overdispersion, until another of its runs ends."""
 
     def add(self, rows: int) -> None:
         for name in _COLUMNS:
@@ -87,6 +89,7 @@ class Scale:
     def drop(self, keep: Bools) -> None:
         for name in _COLUMNS + _TABLES:
             setattr(self, name, getattr(self, name)[keep])
+        self._thetas.clear()
 
     def chance(self, cell: int, like: Sequence[int]) -> Floats:
         """Chance [0, 1) that a step in a cell has events, of each feed."""
@@ -130,6 +133,8 @@ class Scale:
             self.recent[done] = self.recent[done] * KEEP_RATE + 1.0
             self.foreseen[done] = self.foreseen[done] * KEEP_RATE + self.pending[done]
             self.ends[done] += 1.0
+            for row in done.tolist():
+                self._thetas.pop(row, None)
         self.pending[had] = 0.0
         self.trial[had] = 0.0
         rows = (counts & (had | (self.gap < LONG) | (self.ends < SETTLED))).nonzero()[0]
@@ -145,7 +150,10 @@ class Scale:
 
     def surprise(self, row: int) -> float:
         """-log of the chance that a run gets as long as the one under way."""
-        theta = self._theta(row) + 1.0 / max(float(self.ends[row]), 1.0)
+        theta = self._thetas.get(row)
+        if theta is None:
+            theta = self._thetas[row] = self._theta(row)
+        theta += 1.0 / max(float(self.ends[row]), 1.0)
         return math.log1p(theta * float(self.gap[row])) / theta
 
     def _theta(self, row: int) -> float:
@@ -168,3 +176,4 @@ class Scale:
             like = getattr(self, name)
             values = np.frombuffer(blob, np.float64).copy()
             setattr(self, name, values.reshape(-1, like.shape[1]) if like.ndim == 2 else values)
+        self._thetas.clear()

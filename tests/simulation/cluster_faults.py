@@ -73,7 +73,9 @@ class World:
         self.end_ = 0
         # The view: every change it took, so that it can lose the last ones.
         self.changes: list[Change] = []
-        self.said: dict[tuple[str, str], bytes] = {}
+        self.said: dict[tuple[str, str, str], bytes] = {}
+        self.meant: dict[tuple[str, str], bytes] = {}
+        """By source and id alone: an event that goes to two topics is one."""
         self.repeated = 0
         self.noted = 0
         self.checkpoints: dict[int, list[bytes]] = {}
@@ -121,11 +123,10 @@ class World:
         for m in messages:
             self.fault()
             record = msgspec.json.decode(m.value)
-            id = record["source"], record["id"]
-            if id in self.said:
-                self.repeated += 1
-                assert self.said[id] == m.value, f"{id} was said in two ways"
-            self.said[id] = m.value
+            one = record["source"], record["id"]
+            assert self.meant.setdefault(one, m.value) == m.value, f"{one} was said in two ways"
+            self.repeated += (m.topic, *one) in self.said
+            self.said[m.topic, *one] = m.value
 
     def flush(self) -> None:
         self.fault()
