@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
+from console import words
+
 Lang: TypeAlias = Literal["zh", "en"]
 
 LEVELS: Mapping[str, tuple[str, str]] = {
@@ -125,7 +127,7 @@ INDICATORS: Mapping[str, tuple[str, str]] = {
     "arrears": ("拖欠账款或工资", "arrears of payments or wages"),
     "information_verified": ("自主申报信息已核实", "declared information verified"),
 }
-UI: Mapping[str, tuple[str, str]] = {
+_COMMON: Mapping[str, tuple[str, str]] = {
     "title": ("信风 · 信用风险监测", "Xinfeng · credit-risk monitor"),
     "brand": ("信风", "Xinfeng"),
     "situation": ("态势", "Situation"),
@@ -256,7 +258,13 @@ UI: Mapping[str, tuple[str, str]] = {
     "answers_http": ("响应", "answers"),
     "schemas": ("事件与数据结构", "Schemas"),
     "source": ("来源", "source"),
+    "as_table": ("数据表", "as a table"),
+    "nav_departments": ("部门", "Departments"),
+    "nav_devices": ("设备", "Devices"),
+    "nav_models": ("模型", "Models"),
+    "nav_policy": ("政策", "Policy"),
 }
+UI = words.merged(_COMMON, words.PAGES)
 TABLES: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "ui": UI,
     "level": LEVELS,
