@@ -361,9 +361,11 @@ def settled(runner: Embedded, crashes: int) -> Outcome:
             f"{alert}: {before!r} is followed by {was!r} -> {now!r}")
         state[alert] = now
         x = _BODY(body)
+        cited = [(e.source, e.id) for e in x.evidence]
+        assert len(cited) == len(set(cited)), f"{alert}: a fact is told twice"
         transitions.setdefault(alert, []).append(
             (x.was, x.state, x.level, x.reason, x.opened_ms, x.updated_ms,
-             tuple((e.source, e.id) for e in x.evidence)))
+             tuple(cited)))
     view = dict(store.query("SELECT id, state FROM alerts"))
     assert view == state, "the view of alerts is not what their transitions say"
     held = {a.id: a.state for s in runner.shard.subjects.values()

@@ -423,6 +423,14 @@ def test_a_regional_surge_is_an_alert_of_a_cell() -> None:
         {found.subject}) or tw.town(7).shards[0].others
 
 
+def test_no_fact_is_told_twice() -> None:
+    told = [x for x in tw.town(1).alerts if x.evidence]
+    assert any(x.rule == "complaint-surge" for x in told)
+    for x in told:
+        cited = [(one.source, one.id) for one in x.evidence]
+        assert len(cited) == len(set(cited)), (x.id, cited)
+
+
 def burning() -> EmbeddedService:
     """The town while the outbreak is on."""
     runner = Embedded(None, tw.policy())
