@@ -45,7 +45,7 @@ doctest: setup
 	$(BIN)/python -m pytest -q --doctest-modules $(DOCTESTED)
 
 test: lint doctest
-	$(BIN)/python -m pytest -n $(JOBS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 check: lint doctest
 	XINFENG_SEEDS=50 $(BIN)/python -m pytest -n $(JOBS) -m 'not slow and not integration' tests/unit $(wildcard tests/contracts/*.py) \
