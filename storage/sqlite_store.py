@@ -11,6 +11,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -87,6 +88,8 @@ class SqliteStore:
     def __init__(self, folder: Path | None, *, write: bool) -> None:
         self.folder = folder
         self._lock = None
+        self._within = False
+        """Whether a transaction is open."""
         if folder is None:
             self._db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
             self._create()
@@ -137,6 +140,23 @@ class SqliteStore:
 
     # --------------------------------------------------------------------------------- writing
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is written in the block is durable when it ends, or none of it is there."""
+        if self._within:
+            yield
+            return
+        self._db.execute("BEGIN IMMEDIATE")
+        self._within = True
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        finally:
+            self._within = False
+
     def commit(self, offset: int, recorded_ms: int, subjects: Sequence[str], envelope: bytes,
                effects: Sequence[Effect], raws: Mapping[int, bytes], dead: Sequence[Dead]) -> None:
         """Write one envelope and all that follows from it, or nothing.
@@ -146,8 +166,7 @@ class SqliteStore:
         An empty envelope writes only `dead`.
         """
         db = self._db
-        db.execute("BEGIN IMMEDIATE")
-        try:
+        with self.together():
             if subjects:
                 hashes = np.array([subject_hash(s) for s in subjects], "<u8").tobytes()
                 db.execute("INSERT INTO log VALUES (?,?,?,?)",
@@ -157,10 +176,6 @@ class SqliteStore:
                 db.executemany(_REJECT, [
                     (d.received_ms, d.origin, d.source, d.id, d.type, d.subject, _PACK(d.reason),
                      d.raw) for d in dead])
-            db.execute("COMMIT")
-        except BaseException:
-            db.execute("ROLLBACK")
-            raise
 
     def _apply(self, offset: int, effects: Sequence[Effect], raws: Mapping[int, bytes]) -> None:
         rows = rows_of(
@@ -195,16 +210,11 @@ class SqliteStore:
     def save_checkpoint(self, offset: int, parts: Iterable[bytes]) -> None:
         """Replace the checkpoint, in one transaction, stamped with the offset it has applied."""
         db = self._db
-        db.execute("BEGIN IMMEDIATE")
-        try:
+        with self.together():
             db.execute("DELETE FROM checkpoint")
             for n, part in enumerate(parts):
                 db.execute("INSERT INTO checkpoint VALUES (?,?)", (n, part))
             db.execute("INSERT OR REPLACE INTO meta VALUES ('checkpoint', ?)", (offset,))
-            db.execute("COMMIT")
-        except BaseException:
-            db.execute("ROLLBACK")
-            raise
 
     def put_meta(self, key: str, value: bytes) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", (key, value))

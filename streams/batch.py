@@ -70,6 +70,10 @@ class Feed:
         self._entries: list[Entry] = []
         self._raws: list[bytes] = []
         self._dead: list[Any] = []
+        self._whole: list[tuple[list[Entry], list[bytes]]] = []
+        """Envelopes that are full or end with an hour, and what each came from."""
+        self._waiting = 0
+        """Entries in them."""
 
     def put(self, raw: bytes) -> None:
         """Take one event's bytes in; written when the envelope is full."""
@@ -100,7 +104,7 @@ class Feed:
             self.clock_ms = time_ms
         self._entries.append(Entry(self.clock_ms, body, event))
         self._raws.append(raw)
-        if len(self._entries) >= ENVELOPE_EVENTS:
+        if self._waiting + len(self._entries) >= ENVELOPE_EVENTS:
             self.flush()
 
     def _days(self, time_ms: int) -> None:
@@ -120,13 +124,25 @@ class Feed:
         self._entries += entries
         self._raws += [b""] * len(entries)
         self.clock_ms = clock_ms
-        self.flush()
+        self._close()
+        if self._waiting >= ENVELOPE_EVENTS:
+            self.flush()
+
+    def _close(self) -> None:
+        """Let the envelope end here."""
+        self._whole.append((self._entries, self._raws))
+        self._waiting += len(self._entries)
+        self._entries, self._raws = [], []
 
     def flush(self) -> None:
-        """Write what was collected."""
+        """Write what was collected, as one transaction: a disk is slow to confirm each hour."""
         if self._entries or self._dead:
-            self.runner.append(self._entries, self._raws, self._dead)
-            self._entries, self._raws, self._dead = [], [], []
+            self._close()
+        if self._whole:
+            with self.runner.together():
+                for n, (entries, raws) in enumerate(self._whole):
+                    self.runner.append(entries, raws, self._dead if n == 0 else ())
+        self._whole, self._waiting, self._dead = [], 0, []
 
 
 def next_day_ms(after_ms: int, offset_ms: int) -> int:

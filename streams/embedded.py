@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -91,9 +92,20 @@ class Embedded:
 
     # --------------------------------------------------------------------------------- appending
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Appends in the block become durable when it ends, all at once."""
+        try:
+            with self.store.together():
+                yield
+        except BaseException:
+            self._torn = True
+            raise
+
     def append(self, entries: Sequence[Entry], raws: Sequence[bytes],
                dead: Sequence[Dead] = ()) -> list[Effect]:
-        """Step over one envelope and commit it with its effects; durable when this returns. What
+        """Step over one envelope and commit it with its effects; durable when this returns, or when
+        the block `together` does. What
         the analysis of the city concludes from it goes into the log after it.
 
         Raises

@@ -78,10 +78,11 @@ def _effects_before_log(p: pytest.MonkeyPatch) -> None:
 
     def commit(s: SqliteStore, offset: int, recorded: int, subjects: object, envelope: bytes,
                effects: object, raws: object, dead: object) -> None:
-        s._db.execute("BEGIN IMMEDIATE")
-        s._apply(offset, effects, raws)  # type: ignore
-        s._db.execute("COMMIT")
-        plain(s, offset, recorded, subjects, envelope, [], raws, dead)  # type: ignore
+        with s.together():
+            s._apply(offset, effects, raws)  # type: ignore
+            s._db.execute("COMMIT")
+            s._db.execute("BEGIN IMMEDIATE")
+            plain(s, offset, recorded, subjects, envelope, [], raws, dead)  # type: ignore
 
     p.setattr(SqliteStore, "commit", commit)
 

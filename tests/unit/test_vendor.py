@@ -10,7 +10,8 @@ VENDOR = Path(__file__).parents[2] / "console" / "static" / "vendor"
 
 
 def test_every_library_is_the_one_named() -> None:
-    rows = re.findall(r"\| `([^`]+)` \|.*\| `([0-9a-f]{64})` \|", (VENDOR / "README.md").read_text())
+    text = (VENDOR / "README.md").read_text("utf-8")
+    rows = re.findall(r"\| `([^`]+)` \|.*\| `([0-9a-f]{64})` \|", text)
     assert {name for name, _ in rows} == {p.name for p in VENDOR.glob("*.js")}
     for name, sha in rows:
         assert hashlib.sha256((VENDOR / name).read_bytes()).hexdigest() == sha, name
