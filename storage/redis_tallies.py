@@ -71,9 +71,9 @@ class Sums:
     def write(self, tx: Any) -> None:
         """Write the board and the pairs of each business."""
         for p in self._left:
-            tx.zrem(self._names.board(p.a, p.b, p.lane), p.review)
+            tx.zrem(self._names.board(p.a, p.b, p.lane), p.at)
         for p in self._taken:
-            tx.zadd(self._names.board(p.a, p.b, p.lane), {p.review: p.day})
+            tx.zadd(self._names.board(p.a, p.b, p.lane), {p.at: 0})
         if self._pairs:
             tx.hset(self._names.pairs, mapping=self._pairs)
         if self._unpaired:

@@ -103,7 +103,8 @@ local function tally(name, n)
   end
 end
 
-local does = {tally = {tally, 2}, alert = {alert, 5}, subject = {subject, 4}, open = {open, 4}, dead = {dead, 2}}
+local does = {tally = {tally, 2},
+  alert = {alert, 5}, subject = {subject, 4}, open = {open, 4}, dead = {dead, 2}}
 while i <= #ARGV do
   local what, values = unpack(does[ARGV[i]])
   what(unpack(ARGV, i + 1, i + values))

@@ -18,8 +18,8 @@ import msgspec
 import numpy as np
 import xxhash
 
-from storage.effects import Effect, Reason, Rejected
 from storage import sqlite_tallies
+from storage.effects import Effect, Reason, Rejected
 from storage.rows import rows_of
 from storage.view import Placed
 
@@ -44,8 +44,8 @@ CREATE TABLE IF NOT EXISTS reviews (
     body BLOB NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS reviews_seq ON reviews (seq);
 CREATE TABLE IF NOT EXISTS board (
-    a TEXT NOT NULL, b TEXT NOT NULL, lane TEXT NOT NULL, day INTEGER NOT NULL,
-    review TEXT NOT NULL, PRIMARY KEY (a, b, lane, day, review)) WITHOUT ROWID;
+    a TEXT NOT NULL, b TEXT NOT NULL, lane TEXT NOT NULL, at TEXT NOT NULL,
+    PRIMARY KEY (a, b, lane, at)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS pairs (subject TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS tallies (name TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS answers (

@@ -28,11 +28,11 @@ def put_reviews(db: sqlite3.Connection, told: Sequence[tuple[int, ReviewChanged]
         held = db.execute("SELECT body FROM reviews WHERE id=?", (new.id,)).fetchone()
         old = _REVIEW(held[0]) if held else None
         if old is not None:
-            db.executemany("DELETE FROM board WHERE a=? AND b=? AND lane=? AND day=? AND review=?",
+            db.executemany("DELETE FROM board WHERE a=? AND b=? AND lane=? AND at=?",
                            tallies.places(old))
         db.execute("INSERT OR REPLACE INTO reviews VALUES (?,?,?,?,?)",
                    (new.id, seq, int(new.open), new.subject, _PACK(new)))
-        db.executemany("INSERT INTO board VALUES (?,?,?,?,?)", tallies.places(new))
+        db.executemany("INSERT INTO board VALUES (?,?,?,?)", tallies.places(new))
         sums.update(tallies.moved(tallies.of_review(old) if old else (), tallies.of_review(new)))
     _add(db, sums)
 

@@ -21,6 +21,7 @@ Lane: TypeAlias = Literal["waiting", "answered", "closed"]
 Pairs: TypeAlias = Sequence[tuple[str, str, bool]]
 """Every two departments that grade a business, and whether they lie apart."""
 PAIRS = msgspec.msgpack.Decoder(list[tuple[str, str, bool]]).decode
+_DAY_0 = 1_000_000
 ALL = ""
 """Stands for any party."""
 
@@ -31,9 +32,24 @@ class Place(NamedTuple):
     a: str
     b: str
     lane: Lane
-    day: int
-    """Due day; of a closed review the day it ended, negative, so that the newest comes first."""
-    review: str
+    at: str
+    """`at` of the due day; of a closed review of the day it ended, negative: newest first."""
+
+
+def at(day: int, review: str = "") -> str:
+    """Orders reviews by day, then by id; without an id, before all of that day.
+
+    Examples
+    --------
+    >>> at(20_000, "r"), at(-20_000) < at(-19_999, "r") < at(5)
+    ('1020000r', True)
+    """
+    return f"{_DAY_0 + day:07d}{review}"
+
+
+def review_of(at: str) -> str:
+    """The review that stands there."""
+    return at[7:]
 
 
 def lane(review: ReviewChanged) -> Lane:
@@ -45,12 +61,12 @@ def lane(review: ReviewChanged) -> Lane:
 
 def places(review: ReviewChanged) -> list[Place]:
     """Places of a review, each once."""
-    at = lane(review)
-    day = -review.ended_day if at == "closed" else review.due_day
+    stage = lane(review)
+    day = -review.ended_day if stage == "closed" else review.due_day
     keys = {(ALL, ALL)}
     for p in review.pairs:
         keys |= {(p.a, ALL), (p.b, ALL), (p.a, p.b)}
-    return [Place(a, b, at, day, review.id) for a, b in sorted(keys)]
+    return [Place(a, b, stage, at(day, review.id)) for a, b in sorted(keys)]
 
 
 def of_review(review: ReviewChanged) -> list[str]:
