@@ -21,6 +21,8 @@ from console.view import View, language
 COLUMNS: tuple[Column, ...] = get_args(Column)
 CARDS_SHOWN = 6
 """Of each column on the board; the others are a click away."""
+PAIRS_SHOWN = 12
+"""Of the outcomes, those with most reviews."""
 
 
 def cases(service: Service, view: View) -> APIRouter:
@@ -29,7 +31,12 @@ def cases(service: Service, view: View) -> APIRouter:
 
     @router.get("/reviews")
     def reviews(
-        request: Request, column: Word = "", a: Word = "", b: Word = "", after: Word = ""
+        request: Request,
+        column: Word = "",
+        a: Word = "",
+        b: Word = "",
+        after: Word = "",
+        pairs: Word = "",
     ) -> Response:
         found = service.review_statistics()
         common: dict[str, Any] = {
@@ -55,10 +62,14 @@ def cases(service: Service, view: View) -> APIRouter:
             for c in COLUMNS
             if common["counts"][c]
         }
+        outcomes = outcome_rows(found["pairs"], a, b)
+        shown = len(outcomes) if pairs == "all" else PAIRS_SHOWN
         return view.render(
             request,
             "reviews.html",
             cards=cards,
+            outcomes=outcomes[:shown],
+            outcomes_more=len(outcomes) if len(outcomes) > shown else 0,
             matrix=matrix(
                 found["pairs"],
                 found["departments"],
@@ -75,6 +86,13 @@ def cases(service: Service, view: View) -> APIRouter:
         return view.render(request, "review.html", r=found, done=done, key=token_hex(16))
 
     return router
+
+
+def outcome_rows(pairs: Sequence[Row], a: str, b: str) -> list[Row]:
+    """Every two parties that had a review, of those asked for; the most reviews first."""
+    asked = {party for party in (a, b) if party}
+    found = [p for p in pairs if p["opened"] and asked <= {p["a"], p["b"]}]
+    return sorted(found, key=lambda p: (-p["opened"], p["a"], p["b"]))
 
 
 def matrix(pairs: Sequence[Row], departments: Sequence[Row], label: str) -> dict[str, Any] | None:

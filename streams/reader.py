@@ -182,6 +182,10 @@ class Reader:
     def tallies(self) -> dict[str, int]:
         return dict(self.query("SELECT name, count FROM tallies"))
 
+    def clock_ms(self) -> int:
+        found = self.query("SELECT recorded_ms FROM log ORDER BY offset DESC LIMIT 1")
+        return int(found[0][0]) if found else 0
+
     def offset(self) -> int:
         return self.offset_ms
 

@@ -164,6 +164,9 @@ class RedisReader(RedisState):
         return {name.decode(): int(n) for name, n in
                 self.client.hgetall(self.keys.tallies).items()}
 
+    def clock_ms(self) -> int:
+        return self.standing().clock_ms
+
     def offset(self) -> int:
         timeline = self.timeline()
         return timeline.last.offset_ms if timeline is not None else 0

@@ -61,6 +61,9 @@ class View(Protocol):
     def tallies(self) -> dict[str, int]:
         """Sums over reviews and businesses, by `storage.tallies.name`."""
 
+    def clock_ms(self) -> int:
+        """Up to this moment everything is in [epoch ms]."""
+
     def offset(self) -> int:
         """What civil days are off UTC [ms]."""
 

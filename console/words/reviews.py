@@ -54,6 +54,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "rv_facts": ("构成得分的事实", "facts behind the score"),
     "rv_no_facts": ("无不良或加分记录：基础分", "no facts of record: the base score"),
     "rv_more_facts": ("另有 {} 条", "{} more"),
+    "rv_state": ("情况", "state"),
     "rv_tasks": ("任务", "Tasks"),
     "rv_task_waiting": ("待答复", "waiting"),
     "rv_task_overdue": ("逾期未答复", "overdue"),
