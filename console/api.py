@@ -108,26 +108,6 @@ def reading(service: Service, streams: Streams) -> APIRouter:
             raise Problem(404, "no-such-alert", f"alert={alert_id}: there is none", alert=alert_id)
         return Json(found)
 
-    @router.get("/reviews", tags=["reviews"])
-    def reviews(
-        state: Literal["open", "closed"] | None = None,
-        limit: Limit = 50,
-        before: Annotated[str | None, Query(max_length=512)] = None,
-    ) -> Response:
-        """Reviews of grade gaps, newest first, in pages."""
-        rows = service.reviews(state=state, limit=limit + 1, before=before)
-        return Json(page("reviews", rows, limit, "id"))
-
-    @router.get("/reviews/{review_id:path}", tags=["reviews"])
-    def review(review_id: str) -> Response:
-        """One review."""
-        found = service.review(review_id)
-        if found is None:
-            raise Problem(
-                404, "no-such-review", f"review={review_id}: there is none", review=review_id
-            )
-        return Json(found)
-
     @router.get("/rejects", tags=["events"])
     def rejects(limit: Limit = 50) -> Response:
         """Dead letters, newest first."""

@@ -113,24 +113,6 @@ def showing(app: FastAPI, service: Service, view: View) -> APIRouter:
             actor=unquote(request.cookies.get(ACTOR_COOKIE, "")),
         )
 
-    @router.get("/reviews")
-    def reviews(
-        request: Request, state: Word = "open", before: Word = "", done: Word = ""
-    ) -> Response:
-        rows = service.reviews(
-            state=state if state in ("open", "closed") else None,
-            limit=ROWS_SHOWN + 1,
-            before=before or None,
-        )
-        return view.render(
-            request,
-            "reviews.html",
-            state=state,
-            done=done,
-            keys={row["id"]: token_hex(16) for row in rows},
-            **page("reviews", rows, ROWS_SHOWN, "id"),
-        )
-
     @router.get("/rejects")
     def rejects(request: Request) -> Response:
         return view.render(

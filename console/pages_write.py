@@ -68,7 +68,7 @@ def acting(acts: Acts, view: View, token: str | None) -> APIRouter:
             form.pop("grade", None)
         body = parse(dict(form), ReviewAnswerIn)
         await run_in_threadpool(acts.on_review, review_id, body, key)
-        return RedirectResponse("/reviews?done=answer", 303)
+        return RedirectResponse(f"/reviews/{segment(review_id)}?done=answer", 303)
 
     def enter(request: Request, given: str, next_path: str) -> Response:
         if token is None:

@@ -7,12 +7,17 @@ a core. Every method is called from a worker thread, so it may block and must be
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
 
 Row: TypeAlias = dict[str, Any]
 """One JSON object of the contract, passed through to the client as it is."""
+
+
+Column: TypeAlias = Literal["overdue", "soon", "later", "answered", "closed"]
+"""Of the board of reviews: nobody answered in time · due within two working days · later · all
+have answered and the gap stands · closed in the last 30 days."""
 
 
 class Rejected(msgspec.Struct, frozen=True):
@@ -89,6 +94,20 @@ class Service(Protocol):
 
     def review(self, review_id: str) -> Row | None:
         """One review, or None."""
+
+    def review_case(self, review_id: str) -> Row | None:
+        """One review whole, or None: its `grades` with their evidence, `tasks`, `history`, and
+        `told`, the messages about it (None where this runner keeps no ledger of them)."""
+
+    def review_board(self, *, a: str = "", b: str = "") -> dict[str, int]:
+        """Reviews in each column of the board, all or between two parties ("" = any)."""
+
+    def review_column(self, column: Column, *, a: str = "", b: str = "", limit: int = 50,
+                      after: str = "") -> list[Row]:
+        """Reviews of a column, the most urgent first; `after` is the last `place` before."""
+
+    def review_statistics(self) -> Row:
+        """Outcomes for every two parties, and how often grades lie apart."""
 
     def rejects(self, *, limit: int = 50) -> list[Row]:
         """Dead letters, newest first: `at`, `origin`, `reason`, `raw`."""

@@ -28,6 +28,10 @@ REVIEWS_MAX = 64
 """Reviews of one subject whose answers still count: one a month for five years."""
 
 
+PUBLIC = "public"
+"""What the comprehensive grade is called beside the departments."""
+
+
 class InForce(NamedTuple):
     grade: int
     source: str
@@ -163,26 +167,53 @@ class Episode(NamedTuple):
 
 
 def episode(grades: Grades, day: int) -> Episode | None:
-    """The last gap episode up to a day, numbered from 0; None when there never was one.
+    """The last gap episode up to a day; None when there never was one."""
+    return next(iter(reversed(episodes(grades, day))), None)
+
+
+def episodes(grades: Grades, day: int) -> list[Episode]:
+    """The gap episodes up to a day, numbered from 0.
 
     A number rather than a start day names a review: a late fact that moves the start by a few days
     must not open a second review for the same matter.
     """
     rule = grades.card.policy.gap
-    current: Episode | None = None
+    out: list[Episode] = []
     if grades.widest() < rule.levels:
-        return None
+        return out
     for at in grades.breaks():
         if at > day:
             break
         apart = grades.levels(at) >= rule.levels
+        current = out[-1] if out else None
         if apart and (current is None or (current.ended and at - current.ended > rule.merge_d)):
-            current = Episode(0 if current is None else current.number + 1, at, 0)
+            out.append(Episode(len(out), at, 0))
         elif apart and current is not None and current.ended:
-            current = current._replace(ended=0)
+            out[-1] = current._replace(ended=0)
         elif not apart and current is not None and not current.ended:
-            current = current._replace(ended=at)
-    return current
+            out[-1] = current._replace(ended=at)
+    return out
+
+
+def parties(grades: dict[int, int], card: Card) -> dict[str, tuple[int, int]]:
+    """Best and worst grade of each department, and of `public`, from grades by item code."""
+    out: dict[str, tuple[int, int]] = {}
+    for item, grade in grades.items():
+        name = card.department_of[item] or PUBLIC
+        best, worst = out.get(name, (grade, grade))
+        out[name] = min(best, grade), max(worst, grade)
+    return dict(sorted(out.items()))
+
+
+def distance(a: tuple[int, int], b: tuple[int, int]) -> int:
+    """Levels by which two parties lie apart at most.
+
+    Examples
+    --------
+    >>> distance((0, 1), (2, 2)), distance((3, 3), (1, 2))
+    (2, 2)
+    """
+    return max(a[1] - b[0], b[1] - a[0])
 
 
 def extremes(vector: dict[int, InForce]) -> tuple[int, int]:

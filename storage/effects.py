@@ -67,6 +67,20 @@ class AlertChanged(msgspec.Struct, frozen=True):
     """Businesses of a cell; `subject` is then the cell's key."""
 
 
+class PairGap(msgspec.Struct, frozen=True, gc=False):
+    """Two parties whose grades lay apart in a review: departments, or `public`."""
+
+    a: str
+    b: str
+    """After `a` in the order of names; the same where one department's own grades lay apart."""
+    start_day: int
+    ended_day: int
+    """Day they no longer lay apart; 0 = they do."""
+    end: str
+    """open · kept (both answered, the gap stands) · a, b (that party gave another grade) · facts
+    (the facts changed)."""
+
+
 class ReviewChanged(msgspec.Struct, frozen=True):
     id: str
     subject: str
@@ -82,6 +96,9 @@ class ReviewChanged(msgspec.Struct, frozen=True):
     departments: list[str]
     answers: list[dict[str, Any]]
     updated_ms: int
+    pairs: list[PairGap] = []
+    """Every two parties that lay apart since it was opened; none when they never did: the facts
+    it was opened for were taken back."""
 
 
 class SubjectChanged(msgspec.Struct, frozen=True):
@@ -100,6 +117,8 @@ class SubjectChanged(msgspec.Struct, frozen=True):
     changes: list[dict[str, Any]]
     """Grades that changed: item, from, to, since (day)."""
     recorded_ms: int
+    pairs: list[tuple[str, str, bool]] = []
+    """Every two departments that grade it, in the order of names, and whether they lie apart."""
 
 
 class OpenAlerts(msgspec.Struct, frozen=True, gc=False):

@@ -9,7 +9,7 @@ import msgspec
 
 from storage.effects import Reason
 
-SCHEMA = 1
+SCHEMA = 2
 """Raised when a key changes its form: a view is then built again from the log."""
 DEAD = msgspec.msgpack.Decoder(tuple[int, str, str, str, str, str, Reason, bytes]).decode
 """A dead letter: received [epoch ms], origin, source, id, type, subject, reason, bytes."""
@@ -30,6 +30,8 @@ class Keys:
         self.seq = f"{prefix}:seq"
         self.reviews = f"{prefix}:reviews"
         self.answers = f"{prefix}:answers"
+        self.pairs = f"{prefix}:pairs"
+        self.tallies = f"{prefix}:tallies"
         self.rejects = f"{prefix}:rejects"
         self.rejects_mark = f"{prefix}:rejects:mark"
         self.models = f"{prefix}:models"
@@ -46,6 +48,9 @@ class Keys:
     def reviews_in(self, state: str) -> str:
         """`state` is open, closed or all."""
         return f"{self.reviews}:{state}"
+
+    def board(self, a: str, b: str, lane: str) -> str:
+        return f"{self.reviews}:board:{group(a, b, lane)}"
 
 
 class Group(NamedTuple):

@@ -16,8 +16,9 @@ import redis
 import xxhash
 
 from storage import redis_keys as keys
+from storage import redis_tallies
 from storage.redis_keys import Keys
-from storage.rows import UNKNOWN, SubjectRow, rows_of
+from storage.rows import UNKNOWN, Rows, SubjectRow, rows_of
 from storage.sqlite_store import Dead, StoreError
 from storage.view import Change, MarkMismatch
 
@@ -96,7 +97,14 @@ local function dead(id, body)
   end
 end
 
-local does = {alert = {alert, 5}, subject = {subject, 4}, open = {open, 4}, dead = {dead, 2}}
+local function tally(name, n)
+  if redis.call('HINCRBY', p .. ':tallies', name, n) == 0 then
+    redis.call('HDEL', p .. ':tallies', name)
+  end
+end
+
+local does = {tally = {tally, 2},
+  alert = {alert, 5}, subject = {subject, 4}, open = {open, 4}, dead = {dead, 2}}
 while i <= #ARGV do
   local what, values = unpack(does[ARGV[i]])
   what(unpack(ARGV, i + 1, i + values))
@@ -164,11 +172,15 @@ class RedisView:
             tx.watch(at, self.keys.layout)
             mark, layout = int(tx.hget(at, "mark") or 0), tx.hgetall(self.keys.layout)
             self._expect(mark, layout, change)
+            rows = rows_of(change.effects)
+            # What is there cannot change meanwhile: only this partition writes it, and who does
+            # moves the mark.
+            sums = redis_tallies.Sums(tx, self.keys, rows)
             tx.multi()
             if not layout:
                 tx.hset(self.keys.layout, mapping={
                     "schema": keys.SCHEMA, "partitions": change.partitions})
-            self._write(tx, change)
+            self._write(tx, change, rows, sums)
             tx.execute()
 
     def _expect(self, mark: int, layout: dict[bytes, bytes], change: Change) -> None:
@@ -189,7 +201,7 @@ class RedisView:
                              f"partitions, this one has {partitions}; clear it and fold the log "
                              "again")
 
-    def _write(self, tx: Any, change: Change) -> None:
+    def _write(self, tx: Any, change: Change, rows: Rows, sums: redis_tallies.Sums) -> None:
         names, n = self.keys, change.partition
         fields: dict[str, Any] = {"mark": change.upto, "clock_ms": change.clock_ms,
                                   "counts": _PACK(change.counts), "norms": change.norms}
@@ -202,11 +214,11 @@ class RedisView:
             tx.hset(names.cards, fields["cards"], cards)
         if change.sources:
             tx.rpush(names.sources(n), *change.sources)
-        self._effects(tx, change)
+        self._effects(tx, change, rows, sums)
         tx.hset(names.part(n), mapping=fields)
 
-    def _effects(self, tx: Any, change: Change) -> None:
-        names, rows = self.keys, rows_of(change.effects)
+    def _effects(self, tx: Any, change: Change, rows: Rows, sums: redis_tallies.Sums) -> None:
+        names = self.keys
         words: list[Any] = []
         for _, x in rows.alerts:
             words += ("alert", x.id, x.subject, keys.group(x.rule, x.level, x.state),
@@ -220,9 +232,12 @@ class RedisView:
             words += _dead(f"log/{change.partition}/{seq}", Dead(
                 refused.recorded_ms, "log", refused.reason, raw, refused.source, refused.id,
                 refused.type, refused.subject))
+        for name, n in sums.moved.items():
+            words += ("tally", name, n)
         if words:
             # With its text: a script known by its hash only may be forgotten by the server.
             tx.eval(_SCRIPT, 1, names.prefix, TRANSITIONS_MAX, REJECTS_MAX, *words)
+        sums.write(tx)
         for _, review in rows.reviews:
             now, before = ("open", "closed") if review.open else ("closed", "open")
             tx.hset(names.reviews, review.id, _PACK(review))

@@ -13,6 +13,7 @@ from storage.effects import (
     ReviewChanged,
     SubjectChanged,
 )
+from storage.tallies import Pairs
 from storage.view import Placed
 
 PLACE_BITS = 24
@@ -47,13 +48,15 @@ class Rows(NamedTuple):
     open_alerts: dict[str, int]
     """Subjects of which nothing else is new."""
     answers: list[Answered]
+    pairs: dict[str, Pairs]
+    """Departments that grade a subject two by two, of each in `subjects`."""
     rejects: list[tuple[int, Rejected, bytes]]
     """(seq, refusal, bytes of the event)."""
 
 
 def rows_of(effects: Iterable[Placed]) -> Rows:
     """Rows for some effects in the order of the log. Of a subject only the last word counts."""
-    rows = Rows([], [], {}, {}, [], [])
+    rows = Rows([], [], {}, {}, [], {}, [])
     for offset, place, effect, raw in effects:
         assert place < 1 << PLACE_BITS
         seq = offset << PLACE_BITS | place
@@ -65,6 +68,7 @@ def rows_of(effects: Iterable[Placed]) -> Rows:
                 rows.subjects[subject] = SubjectRow(
                     subject, effect.name, effect.kind, effect.district, effect.industry,
                     effect.public_grade, effect.lowest_grade, effect.gap, effect.open_alerts)
+                rows.pairs[subject] = effect.pairs
             case OpenAlerts(subject=subject, count=count):
                 row = rows.subjects.get(subject)
                 if row is None:

@@ -19,11 +19,12 @@ import msgspec
 import numpy as np
 import xxhash
 
+from storage import sqlite_tallies
 from storage.effects import Effect, Reason, Rejected
 from storage.rows import rows_of
 from storage.view import Placed
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _PACK = msgspec.msgpack.Encoder().encode
 _REASON = msgspec.msgpack.Decoder(Reason).decode
 _SCHEMA = """
@@ -43,6 +44,11 @@ CREATE TABLE IF NOT EXISTS reviews (
     id TEXT PRIMARY KEY, seq INTEGER NOT NULL, open INTEGER NOT NULL, subject TEXT NOT NULL,
     body BLOB NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS reviews_seq ON reviews (seq);
+CREATE TABLE IF NOT EXISTS board (
+    a TEXT NOT NULL, b TEXT NOT NULL, lane TEXT NOT NULL, at TEXT NOT NULL,
+    PRIMARY KEY (a, b, lane, at)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS pairs (subject TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tallies (name TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS answers (
     review TEXT NOT NULL, department TEXT NOT NULL, time_ms INTEGER NOT NULL, reason TEXT NOT NULL,
     PRIMARY KEY (review, department, time_ms)) WITHOUT ROWID;
@@ -197,8 +203,9 @@ class SqliteStore:
             db.executemany("INSERT OR REPLACE INTO transitions VALUES (?,?,?,?,?)", [
                 (seq, x.id, x.was, x.state, body) for seq, x, body in told])
         if rows.reviews:
-            db.executemany("INSERT OR REPLACE INTO reviews VALUES (?,?,?,?,?)", [
-                (x.id, seq, int(x.open), x.subject, _PACK(x)) for seq, x in rows.reviews])
+            sqlite_tallies.put_reviews(db, rows.reviews)
+        if rows.pairs:
+            sqlite_tallies.put_pairs(db, rows.pairs)
         if rows.answers:
             db.executemany("INSERT OR REPLACE INTO answers VALUES (?,?,?,?)", [
                 (x.review, x.department, x.time_ms, x.reason) for x in rows.answers])

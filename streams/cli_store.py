@@ -164,12 +164,25 @@ def reviews(
     store: StoreAny,
     state: Annotated[Literal["open", "closed"] | None,
                      typer.Option("--state", help="Only this state.")] = None,
+    case: Annotated[str, typer.Option("--case", metavar="ID", help="One review whole: grades, "
+                                      "evidence, tasks, history.")] = "",
+    statistics: Annotated[bool, typer.Option("--statistics", help="Outcomes and disagreement for "
+                                             "every two departments.")] = False,
     limit: Limit = None,
     json: AsJson = False,
     lang: InLang = "zh",
 ) -> None:
     """Reviews of grade gaps, newest first."""
+    if case and statistics:
+        raise Wrong(f"--case {case}: not together with --statistics")
     with _view(store) as view:
+        if case or statistics:
+            # Here, since it reads the ledger of deliveries, whose modules few commands need.
+            from streams import cli_reviews
+
+            with _shards(store, None, None) as shard_of:
+                cli_reviews.tell(view, shard_of, store, case, limit or TABLE_ROWS, json, lang)
+            return
         _print(lambda n, before: view.reviews(state=state, limit=n, before=before),
                limit, json, lang, tables.reviews)
 

@@ -30,6 +30,7 @@ from streams.options import wall_ms
 from streams.past import past
 from streams.queries import Queries
 from streams.redis_reader import RedisReader
+from streams.review_case import case
 from streams.show import describe
 from streams.situation import Situation
 
@@ -144,6 +145,9 @@ class ClusterService(Queries):
         finally:
             log.close()
         return describe(then, subject, as_of_ms) if then is not None else None
+
+    def _case(self, row: Row, told: list[Row] | None) -> Row:
+        return case(self._reader.shard_of(row["subject"]), row, told)
 
     def events_of(self, subject: str, limit: int) -> list[Row]:
         """Facts about a subject, newest first, in words."""

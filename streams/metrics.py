@@ -47,6 +47,15 @@ METRICS: tuple[Declared, ...] = (
              "The log's clock [s since 1970]: behind the wall clock when ticks stop."),
     Declared("xinfeng_alerts_open", "gauge", "Alerts [count] nobody has closed yet.", ("level",)),
     Declared("xinfeng_reviews_open", "gauge", "Reviews [count] of grade gaps still open."),
+    Declared("xinfeng_reviews_overdue", "gauge",
+             "Reviews [count] that a department has not answered by its day."),
+    Declared("xinfeng_disagreement_ratio", "gauge",
+             "Share [0-1] of the businesses graded by two departments or more whose grades lie so "
+             "far apart now that they must be reviewed: do departments judge alike?"),
+    # A label each for two departments would be their square; the page has that.
+    Declared("xinfeng_department_disagreement_ratio", "gauge",
+             "The same of each department, with any other one: who judges unlike the rest.",
+             ("department",)),
 )
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import xxhash
 
-from alerts import lifecycle, rules
+from alerts import lifecycle, pairs, rules
 from alerts.matters import MATTER_RULES, PUBLICATION
 from models import events as e
 from models import norms
@@ -38,7 +38,7 @@ from models.norms import NONE as NO_NORMS
 from models.policy import INDICATORS, decode
 from models.score import of_item
 from models.scorecard import UNGRADED, Card, Timeline
-from models.subject import Profile, Subject
+from models.subject import Alert, Profile, Subject
 from models.weights import Weights
 from storage.effects import (
     AlertChanged,
@@ -47,6 +47,7 @@ from storage.effects import (
     Evidence,
     Misnamed,
     OpenAlerts,
+    PairGap,
     Passed,
     PolicyTaken,
     Reason,
@@ -694,9 +695,10 @@ class Shard:
             transitions += self._heed(subject, facts.acts)
         for transition in transitions:
             self._effects.append(self._alert(subject, transition, event, view))
-        reviewed = any(t.alert.rule == "grade-gap" for t in outcome.transitions)
-        if reviewed or isinstance(event, e.ReviewAnswered):
-            self._review(subject, view)
+        reviewed = [t.alert for t in outcome.transitions if t.alert.rule == "grade-gap"]
+        if (reviewed or isinstance(event, e.ReviewAnswered)
+                or (view.review and (changes or isinstance(event, e.GradeAssigned)))):
+            self._review(subject, view, reviewed)
         if changes or reviewed or subject.marked:
             # A listing or a department's grade starts and ends without a change on any path.
             self._show(subject, changes, view)
@@ -815,13 +817,21 @@ class Shard:
             evidence, card.weights, card.hash, actor, note,
             said.data.members if said is not None else [])
 
-    def _review(self, subject: Subject, view: rules.View) -> None:
-        held = rules.review(view)
+    def _review(self, subject: Subject, view: rules.View, changed: list[Alert]) -> None:
+        """Say how the subject's review stands. `changed`: alerts of gaps that changed just now."""
+        card, held = self._card, rules.review(view)
+        for alert in changed:
+            # A gap that never was: what it was opened for was taken back.
+            if held is None or alert.facts["review"] != held.id:
+                start = (alert.since_ms + card.offset_ms) // DAY_MS
+                due = card.workday(start, card.policy.gap.answer_workdays)
+                self._effects.append(ReviewChanged(
+                    alert.facts["review"], subject.key, False, alert.opened_ms, start, due,
+                    self.day, 0, {}, {}, [], [], [], self.clock_ms))
         if held is None:
             return
-        card = self._card
         gap = rules.alert_id("grade-gap", subject.key, r.WHOLE_SUBJECT, int(held.id[-8:], 16))
-        alert = (subject.alerts or {}).get(gap)
+        opened = (subject.alerts or {}).get(gap) or next((a for a in changed if a.id == gap), None)
 
         def named(item: int) -> dict[str, object]:
             g = held.grades.get(item)
@@ -835,10 +845,11 @@ class Shard:
              "grade": r.GRADES[f.variant & 7] if f.variant & 7 != r.NO_GRADE else None}
             for f in held.answers]
         self._effects.append(ReviewChanged(
-            held.id, subject.key, held.open, alert.opened_ms if alert else self.clock_ms,
+            held.id, subject.key, held.open, opened.opened_ms if opened else view.ms(held.start),
             held.start, held.due, held.ended, held.levels,
             named(held.highest) if held.open else {}, named(held.lowest) if held.open else {},
-            [named(i) for i in held.items], held.departments, answers, self.clock_ms))
+            [named(i) for i in held.items], held.departments, answers, self.clock_ms,
+            [PairGap(*p) for p in pairs.courses(view.grades, held, self.day)]))
 
     def _show_open(self, subject: Subject) -> None:
         """The number of open alerts changed, nothing else."""
@@ -856,8 +867,10 @@ class Shard:
         public = last.get(r.WHOLE_SUBJECT, UNGRADED)
         held = [g for g in last.values() if g != UNGRADED]
         lowest, gap = (max(held), max(held) - min(held)) if held else (UNGRADED, 0)
+        graded = {item: grade for item, grade in last.items() if grade != UNGRADED}
         if view is not None:
             vector = view.grades.vector(self.day)
+            graded = {item: g.grade for item, g in vector.items()}
             if vector:
                 high, low = extremes(vector)
                 lowest, gap = vector[low].grade, vector[low].grade - vector[high].grade
@@ -870,7 +883,7 @@ class Shard:
             profile.size if profile else "", letter(public), letter(lowest), gap,
             sum(a.state in lifecycle.OPEN for a in alerts.values()),
             [{"item": card.item_ids[i], "from": letter(a), "to": letter(b), "since": d}
-             for i, a, b, d in changes], self.clock_ms))
+             for i, a, b, d in changes], self.clock_ms, pairs.shared(graded, card)))
 
     # -------------------------------------------------------------------------------- the others
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from console.service import Row
+from collections.abc import Callable
+
+from console.service import Column, Row
+from streams import review_board
 from streams.situation import Situation
 from streams.view import View
 
@@ -13,6 +16,8 @@ class Queries:
     def __init__(self, view: View, situation: Situation) -> None:
         self._view = view
         self._situation = situation
+        self.deliveries: Callable[[str], list[Row]] | None = None
+        """Messages about an alert or review; None where no dispatcher keeps its ledger here."""
 
     def subjects(self, *, q: str = "", district: str = "", grade: str = "", kind: str = "",
                  limit: int = 50, after: str = "") -> list[Row]:
@@ -40,6 +45,28 @@ class Queries:
 
     def review(self, review_id: str) -> Row | None:
         return self._view.review(review_id)
+
+    def review_case(self, review_id: str) -> Row | None:
+        row = self._view.review(review_id)
+        if row is None:
+            return None
+        told = self.deliveries(review_id) if self.deliveries is not None else None
+        return self._case(row, told)
+
+    def _case(self, row: Row, told: list[Row] | None) -> Row:
+        """`streams.review_case.case` of a review, where the facts lie."""
+        raise NotImplementedError
+
+    def review_board(self, *, a: str = "", b: str = "") -> dict[str, int]:
+        return review_board.counts(self._view, self._situation.today(), a, b)
+
+    def review_column(self, column: Column, *, a: str = "", b: str = "",
+                      limit: int = 50, after: str = "") -> list[Row]:
+        return review_board.column(self._view, self._situation.today(), column, a, b, limit,
+                                   after)
+
+    def review_statistics(self) -> Row:
+        return self._situation.reviews()
 
     def rejects(self, *, limit: int = 50) -> list[Row]:
         return self._view.rejects(limit=limit)

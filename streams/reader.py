@@ -11,8 +11,10 @@ import msgspec
 
 from models import events as e
 from models.policy import Policy, decode
+from storage import tallies
 from storage.effects import AlertChanged, Reason, ReviewChanged
 from storage.sqlite_store import SqliteStore
+from storage.tallies import Lane
 from streams import codec, rows
 from streams.rows import Row
 from streams.view import GRADES, count_open
@@ -29,6 +31,7 @@ WHERE t.was = '' AND NOT EXISTS (SELECT 1 FROM transitions u
     WHERE u.alert = t.alert AND u.was = '' AND u.seq > t.seq)"""
 _OPENED = "SELECT max(seq) FROM transitions WHERE alert=? AND was=''"
 
+_BOARD = "FROM board WHERE a=? AND b=? AND lane=? AND at>? AND at<?"
 _POLICY = """
 SELECT body FROM log WHERE subjects = zeroblob(8) AND length(body) > 2000
 ORDER BY offset DESC LIMIT 1"""
@@ -74,6 +77,7 @@ class Reader:
                  variants: Variants | None = None) -> None:
         self.store = store
         self.items = rows.catalogue(policy)
+        self._calendar = policy.calendar.working_days()
         self.offset_ms = policy.utc_offset_min * 60_000
         self._lock = lock if lock is not None else threading.Lock()
         self._variants = variants or (lambda alerts: [[] for _ in alerts])
@@ -166,6 +170,27 @@ class Reader:
         reasons = {(department, time_ms): reason for department, time_ms, reason in self.query(
             "SELECT department, time_ms, reason FROM answers WHERE review=?", (effect.id,))}
         return rows.review_row(effect, self._name(effect.subject), reasons)
+
+    def board(self, lane: Lane, a: str, b: str, first: str, last: str, limit: int) -> list[Row]:
+        found = self.query(f"SELECT at {_BOARD} ORDER BY at LIMIT ?",
+                           (a, b, lane, first, last, limit))
+        return [row for (at,) in found if (row := self.review(tallies.review_of(at)))]
+
+    def board_size(self, lane: Lane, a: str, b: str, first: str, last: str) -> int:
+        return int(self.query(f"SELECT count(*) {_BOARD}", (a, b, lane, first, last))[0][0])
+
+    def tallies(self) -> dict[str, int]:
+        return dict(self.query("SELECT name, count FROM tallies"))
+
+    def clock_ms(self) -> int:
+        found = self.query("SELECT recorded_ms FROM log ORDER BY offset DESC LIMIT 1")
+        return int(found[0][0]) if found else 0
+
+    def offset(self) -> int:
+        return self.offset_ms
+
+    def workday(self, day: int, n: int) -> int:
+        return self._calendar.add(day, n)
 
     # ---------------------------------------------------------------------------------- subjects
 

@@ -11,10 +11,12 @@ import msgspec
 import redis
 
 from storage import redis_keys as keys
+from storage import tallies
 from storage.effects import AlertChanged, ReviewChanged
 from storage.redis_keys import Group
 from storage.rows import SubjectRow
 from storage.sqlite_store import StoreError
+from storage.tallies import Lane
 from streams import rows
 from streams.facts import variants_of
 from streams.redis_state import CHUNK, RedisState
@@ -149,6 +151,29 @@ class RedisReader(RedisState):
             if text is not None:
                 reasons.setdefault(review, {})[department, time_ms] = text.decode()
         return [rows.review_row(x, names[x.subject], reasons.get(x.id, {})) for x in effects]
+
+    def board(self, lane: Lane, a: str, b: str, first: str, last: str, limit: int) -> list[Row]:
+        found = self.client.zrange(self.keys.board(a, b, lane), f"({first}", f"({last}",
+                                   bylex=True, offset=0, num=limit)
+        return self._reviews([tallies.review_of(x.decode()) for x in found])
+
+    def board_size(self, lane: Lane, a: str, b: str, first: str, last: str) -> int:
+        return int(self.client.zlexcount(self.keys.board(a, b, lane), f"({first}", f"({last}"))
+
+    def tallies(self) -> dict[str, int]:
+        return {name.decode(): int(n) for name, n in
+                self.client.hgetall(self.keys.tallies).items()}
+
+    def clock_ms(self) -> int:
+        return self.standing().clock_ms
+
+    def offset(self) -> int:
+        timeline = self.timeline()
+        return timeline.last.offset_ms if timeline is not None else 0
+
+    def workday(self, day: int, n: int) -> int:
+        timeline = self.timeline()
+        return timeline.last.workday(day, n) if timeline is not None else day + n
 
     # ---------------------------------------------------------------------------------- subjects
 

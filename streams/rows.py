@@ -12,6 +12,7 @@ from alerts.message import Catalogue
 from models.events import NO_BUSINESS
 from models.ledger import DAY_MS
 from models.policy import Policy
+from storage import tallies
 from storage.effects import AlertChanged, Evidence, Reason, ReviewChanged
 from streams.show import iso_day, iso_ms
 
@@ -99,6 +100,10 @@ def review_row(effect: ReviewChanged, name: str, reasons: dict[tuple[str, int], 
         "lowest": effect.lowest or None,
         "items": effect.items,
         "departments": effect.departments,
+        "stage": tallies.lane(effect),
+        "pairs": [{"a": p.a, "b": p.b, "since": iso_day(p.start_day),
+                   "ended_on": iso_day(p.ended_day) if p.ended_day else None, "end": p.end}
+                  for p in effect.pairs],
         "answers": [{"department": a["department"], "at": iso_ms(a["time_ms"]),
                      "decision": a["decision"], "grade": a["grade"],
                      "reason": reasons.get((a["department"], a["time_ms"]), "")}

@@ -126,6 +126,7 @@ def notifying(service: EmbeddedService, folder: Path, policy: Policy,
     told = telling.Told(folder, offset_ms)
     telling.begin(told, held)
     service.with_metrics(made.metrics)
+    service.deliveries = lambda id: notifier.deliveries(folder / notifier.LEDGER, id)
     return {"tell": lambda stop: telling.run(told, held, stop), "deliver": made.deliver,
             "report": made.report, "audit": made.audit}
 

@@ -30,6 +30,7 @@ from streams.options import wall_ms
 from streams.pipeline import Entry
 from streams.queries import Queries
 from streams.reader import Reader
+from streams.review_case import case
 from streams.show import describe, iso_ms
 from streams.situation import Situation
 
@@ -197,6 +198,10 @@ class EmbeddedService(Queries):
         """Facts about a subject, newest first, in words."""
         with self._lock:
             return facts_of(self.runner.shard, subject, limit)
+
+    def _case(self, row: Row, told: list[Row] | None) -> Row:
+        with self._lock:
+            return case(self.runner.shard, row, told)
 
     def _variants(self, alerts: Sequence[AlertChanged]) -> list[list[int | None]]:
         """Particulars of the facts in evidence, which an alert leaves out."""

@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from models.ledger import DAY_MS
 from storage.effects import AlertChanged, Effect
-from streams import metrics
+from streams import metrics, review_board
 from streams.show import iso_ms
 from streams.view import Standing, View
 
@@ -69,6 +70,14 @@ class Situation:
         self._kept = ended + KEPT_FACTOR * (ended - started), made
         return made
 
+    def today(self) -> int:
+        """Civil day number of the system's clock."""
+        return (self._standing().clock_ms + self._view.offset()) // DAY_MS
+
+    def reviews(self) -> Row:
+        """Outcomes of reviews and how often grades lie apart (`review_board.statistics`)."""
+        return review_board.statistics(self._view.tallies(), self.today())
+
     def metrics_text(self) -> bytes:
         """Metrics in the Prometheus text format."""
         now, summary = self._standing(), self.summary()
@@ -88,4 +97,15 @@ class Situation:
         values: dict[str, metrics.Samples] = {k: [((), v)] for k, v in plain.items()}
         values["xinfeng_alerts_opened_total"] = sorted(self._opened.items())
         values["xinfeng_alerts_open"] = [((k,), v) for k, v in summary["alerts_open"].items()]
-        return metrics.text({**values, **self.more()})
+        return metrics.text({**values, **self._disagreement(), **self.more()})
+
+    def _disagreement(self) -> dict[str, metrics.Samples]:
+        found = self.reviews()
+        rate = found["disagreement"]["rate"]
+        return {
+            "xinfeng_reviews_overdue": [((), review_board.counts(
+                self._view, self.today(), "", "")["overdue"])],
+            "xinfeng_disagreement_ratio": [((), rate)] if rate is not None else [],
+            "xinfeng_department_disagreement_ratio": [
+                ((d["department"],), d["rate"]) for d in found["departments"]],
+        }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 from alerts.lifecycle import OPEN
+from storage.tallies import Lane
 from streams.rows import Row
 
 LEVELS = ("red", "orange", "yellow", "blue")
@@ -49,6 +50,25 @@ class View(Protocol):
         """Reviews, the newest opening first; `before` = the last `id` of the page before."""
 
     def review(self, review_id: str) -> Row | None: ...
+
+    def board(self, lane: Lane, a: str, b: str, first: str, last: str, limit: int) -> list[Row]:
+        """Reviews of a lane between two parties (`ALL` = any), at places after `first` and before
+        `last` (`storage.tallies.at`), in their order."""
+
+    def board_size(self, lane: Lane, a: str, b: str, first: str, last: str) -> int:
+        """How many stand there."""
+
+    def tallies(self) -> dict[str, int]:
+        """Sums over reviews and businesses, by `storage.tallies.name`."""
+
+    def clock_ms(self) -> int:
+        """Up to this moment everything is in [epoch ms]."""
+
+    def offset(self) -> int:
+        """What civil days are off UTC [ms]."""
+
+    def workday(self, day: int, n: int) -> int:
+        """The n-th working day after a day."""
 
     def subjects(self, *, q: str = "", district: str = "", grade: str = "", kind: str = "",
                  limit: int = 50, after: str = "") -> list[Row]:

@@ -41,6 +41,7 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("streams/cli_act.py", "console.problems"): "what they are refused with",
     ("streams/receipts.py", "console.service"): "answers in the console's terms",
     ("streams/tables.py", "console.i18n"): "the same words on paper and on pages",
+    ("streams/review_tables.py", "console.i18n"): "the same",
 }
 """(importing file, imported module or package) -> why it may."""
 

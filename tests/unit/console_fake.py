@@ -216,6 +216,22 @@ class FakeService:
     def review(self, review_id: str) -> Row | None:
         return REVIEW if review_id == REVIEW["id"] else None
 
+    def review_case(self, review_id: str) -> Row | None:
+        return REVIEW | CASE if review_id == REVIEW["id"] else None
+
+    def review_board(self, *, a: str = "", b: str = "") -> dict[str, int]:
+        return {"overdue": 60, "soon": 0, "later": 1, "answered": 0, "closed": 0}
+
+    def review_column(
+        self, column: str, *, a: str = "", b: str = "", limit: int = 50, after: str = ""
+    ) -> list[Row]:
+        count = {"overdue": 60, "later": 1}.get(column, 0)
+        rows = [REVIEW | {"place": f"{n:03d}"} for n in range(count) if f"{n:03d}" > after]
+        return rows[:limit]
+
+    def review_statistics(self) -> Row:
+        return STATISTICS
+
     def rejects(self, *, limit: int = 50) -> list[Row]:
         return self.dead[::-1][:limit]
 
@@ -357,6 +373,18 @@ REVIEW: Row = {
     "state": "open",
     "opened_at": "2026-11-20T08:00:00.000Z",
     "due_on": "2026-12-04",
+    "ended_on": None,
+    "stage": "waiting",
+    "departments": ["市市场监管局", "市生态环境局"],
+    "pairs": [
+        {
+            "a": "市市场监管局",
+            "b": "市生态环境局",
+            "since": "2026-11-20",
+            "ended_on": None,
+            "end": "open",
+        }
+    ],
     "levels": 2,
     "highest": {"item": "cq1-17", "grade": "A"},
     "lowest": {"item": "cq1-40", "grade": "C"},
@@ -371,5 +399,104 @@ REVIEW: Row = {
             "grade": None,
             "reason": "整改未完成，维持原等级。",
         }
+    ],
+}
+FACT: Row = {
+    "type": "penalty.decided",
+    "time": "2026-11-20T02:10:00Z",
+    "text_zh": "行政处罚 <b>一般</b>",
+    "text_en": "Administrative penalty",
+    **P1,
+}
+CASE: Row = {
+    "grades": [
+        {
+            "item": "cq1-17",
+            "department": "市市场监管局",
+            "grade": "A",
+            "grade_source": "assigned",
+            "since": "2026-06-01",
+            "computed": "C",
+            "credit_score": 501.9,
+            "assigned": {"grade": "A", "issuer": "department"},
+            "apart": True,
+            "rests_on": [FACT | {"id": "g1", "text_zh": "评定信用等级（A 级）"}],
+            "evidence": [FACT | {"points": -141.2, "indicator": "penalty_general"}] * 10,
+        },
+        {
+            "item": "public",
+            "department": "",
+            "grade": "C",
+            "grade_source": "computed",
+            "since": "2026-10-01",
+            "computed": "C",
+            "credit_score": 588.0,
+            "assigned": None,
+            "apart": True,
+            "rests_on": [],
+            "evidence": [],
+        },
+    ],
+    "tasks": [
+        {
+            "department": "市市场监管局",
+            "due_on": "2026-12-04",
+            "state": "overdue",
+            "answered_at": None,
+            "decision": None,
+            "told": {"first": 1, "reminder": 2},
+        }
+    ],
+    "history": [
+        {"day": "2026-11-20", "what": "opened", "at": "2026-11-20T08:00:00.000Z"},
+        {
+            "day": "2026-11-20",
+            "what": "grade",
+            "item": "public",
+            "department": "",
+            "from": "B",
+            "to": "C",
+            "grade_source": "computed",
+        },
+        {
+            "day": "2026-11-21",
+            "what": "answer",
+            "department": "市生态环境局",
+            "decision": "adjust",
+            "grade": "B",
+            "reason": XSS,
+            "assigned": [{"item": "cq1-40", "grade": "B", "from": "2026-11-21", "until": None}],
+        },
+        {"day": "2026-11-21", "what": "closed", "how": "adjusted", "departments": ["市生态环境局"]},
+    ],
+    "told": None,
+}
+STATISTICS: Row = {
+    "as_of": "2026-12-06",
+    "disagreement": {"businesses": 40, "apart": 3, "rate": 0.075},
+    "departments": [
+        {"department": d, "businesses": 40, "apart": 3, "rate": 0.075}
+        for d in ("市市场监管局", "市生态环境局")
+    ],
+    "pairs": [
+        {
+            "a": a,
+            "b": b,
+            "businesses": n,
+            "apart": 3 if n else 0,
+            "rate": 3 / n if n else None,
+            "opened": 7,
+            "open": 2,
+            "overdue": 1,
+            "kept": 1,
+            "adjusted_a": 2,
+            "adjusted_b": 1,
+            "by_itself": 2,
+            "median_days": 6.5,
+        }
+        for a, b, n in (
+            ("市市场监管局", "市生态环境局", 40),
+            ("public", "市生态环境局", 0),
+        )
     ],
 }
