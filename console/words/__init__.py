@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from console.words import departments, devices, models, reviews, rules, situation, subject
+from console.words import acts, departments, devices, models, reviews, rules, situation, subject
 
 
 def merged(*tables: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
@@ -16,5 +16,5 @@ def merged(*tables: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]
     return out
 
 
-PAGES = merged(situation.WORDS, subject.WORDS, reviews.WORDS, departments.WORDS, devices.WORDS,
+PAGES = merged(acts.WORDS, situation.WORDS, subject.WORDS, reviews.WORDS, departments.WORDS, devices.WORDS,
                models.WORDS, rules.WORDS)
