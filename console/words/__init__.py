@@ -16,5 +16,5 @@ def merged(*tables: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]
     return out
 
 
-PAGES = merged(acts.WORDS, situation.WORDS, subject.WORDS, reviews.WORDS, departments.WORDS, devices.WORDS,
-               models.WORDS, rules.WORDS)
+PAGES = merged(situation.WORDS, subject.WORDS, reviews.WORDS, departments.WORDS, devices.WORDS,
+               models.WORDS, rules.WORDS, acts.WORDS)
