@@ -71,7 +71,8 @@ def gateway() -> Iterator[Gateway]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            status, said = made.take(self.path, self.rfile.read(int(self.headers["content-length"])))
+            raw = self.rfile.read(int(self.headers["content-length"]))
+            status, said = made.take(self.path, raw)
             body = json.dumps(said).encode()
             self.send_response(status)
             self.send_header("content-type", "application/json")
