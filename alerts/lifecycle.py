@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from alerts.matters import MATTER_RULES
 from alerts.rules import Condition, alert_id
 from models.ledger import DAY_MS, Fact
@@ -34,6 +36,8 @@ class Outcome(NamedTuple):
     """Days on which a pending alert may fire."""
 
 
+ACTED = frozenset({"act", "assigned"})
+"""Reasons of transitions that a person made."""
 DETECTED = frozenset({"complaint-surge", "regional-surge", "feed-silent", "identifier-errors",
                       "model-drift", "receiver-dead"})
 """Rules of the analysis of the whole city, and of the delivery of alerts."""
@@ -96,6 +100,20 @@ def advance(held: dict[str, Alert] | None, found: dict[str, Condition], acts: Se
                          old.opened_ms, clock_ms, old.evidence, old.facts)
             transitions.append(Transition(gone, old.state, "cause gone"))
     return Outcome(now or None, transitions, later)
+
+
+def assigned(held: dict[str, Alert] | None, id: str, time_ms: int,
+             clock_ms: int) -> list[Transition]:
+    """Somebody was given an open alert: its state stays, and that it happened is told.
+
+    Else of two officers who assign it at once neither would hear of the other. An act dated before
+    the cause does nothing.
+    """
+    alert = (held or {}).get(id)
+    if alert is None or alert.state not in OPEN or time_ms < alert.since_ms:
+        return []
+    return [Transition(msgspec.structs.replace(alert, updated_ms=clock_ms), alert.state,
+                       "assigned")]
 
 
 def _waits(condition: Condition, now: dict[str, Alert], subject: str, card: Card,

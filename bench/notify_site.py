@@ -5,8 +5,9 @@
     python -m bench.notify_site kill --alerts 600 --kills 4 [--distributed]
 
 Data: made-up businesses, each registered and with a promise that is long overdue: one alert each,
-for the system of the department that has its item. In the kill test receivers fail before or after
-they processed a message, are slow and answer twice, and the processes are killed.
+for the system of the department that has its item. In the kill test receivers fail before or
+after they processed a message, are slow, answer twice, acknowledge in their answers, and the
+processes are killed.
 """
 
 from __future__ import annotations
@@ -27,16 +28,19 @@ from pathlib import Path
 from typing import Any
 
 from bench.notify import Server
-from bench.receivers import SECRET
+from bench.receivers import SECRET, Behaviour, Receivers
 from bench.site import ROOT, XINFENG, Site
 from config import load
 from models import uscc
 from servers.process import free_port
 
 HARM: tuple[dict[str, Any], ...] = (
-    {"fail": 0.05, "late": 0.02}, {"slow_ms": 2}, {"twice": True}, {"fail": 0.02, "late": 0.02})
+    {"fail": 0.05, "late": 0.02, "ack": "王工"}, {"slow_ms": 2}, {"twice": True},
+    {"fail": 0.02, "late": 0.02})
 BATCH = 20
 LIMIT_S = 120.0
+GAPS = 3
+"""Exit code of `audit` where it finds any."""
 OFFSET = dt.timezone(dt.timedelta(hours=8))
 
 
@@ -205,7 +209,11 @@ class Cluster:
         return name
 
     def gaps(self) -> str:
-        return self.site.run("audit", "--channels", str(self._channels), "--json").decode()
+        try:
+            return self.site.run("audit", "--channels", str(self._channels), "--json").decode()
+        except subprocess.CalledProcessError as error:
+            assert error.returncode == GAPS, error
+            return str(error.stdout.decode())
 
     def close(self) -> None:
         self.site.close()
@@ -251,12 +259,22 @@ def latency(make: Callable[[Path, Path, Path], Any], alerts: int, rate: int,
 
 
 def kill(make: Callable[[Path, Path, Path], Any], alerts: int, receivers: int, kills: int,
-         seed: int) -> dict[str, Any]:
-    """Every alert must arrive, while processes are killed; what came of it."""
+         seed: int, more: Callable[[Any, Receivers], None] | None = None) -> dict[str, Any]:
+    """Every alert must arrive, and every acknowledgement in an answer come back as a transition,
+    while processes are killed; what came of it.
+
+    Parameters
+    ----------
+    more
+        Looks at the run before it ends; the receivers are then in this process.
+    """
     rng = random.Random(seed)
     behaviours = {f"r{n}": HARM[n % len(HARM)] for n in range(receivers)}
+    acking = [name for name, how in behaviours.items() if how.get("ack")]
     begun = time.monotonic()
-    with tempfile.TemporaryDirectory() as made, Server(behaviours) as server:
+    serve: Any = Server(behaviours) if more is None else Receivers(
+        {name: Behaviour(**how) for name, how in behaviours.items()})
+    with tempfile.TemporaryDirectory() as made, serve as server:
         folder = Path(made)
         run = make(folder, *configure(folder, receivers, server.port))
         items = [item for _, item in departments(receivers)]
@@ -269,6 +287,8 @@ def kill(make: Callable[[Path, Path, Path], Any], alerts: int, receivers: int, k
                 if n in at:
                     killed.append(run.kill(rng))
             wait_for(lambda: told(server) >= alerts, "not all arrive")
+            wait_for(lambda: all(s["acked"] == s["alerts"] for name, s in server.state().items()
+                                 if name in acking), "not all answers come back")
             gaps: list[str] = []
 
             def clean() -> bool:
@@ -277,12 +297,15 @@ def kill(make: Callable[[Path, Path, Path], Any], alerts: int, receivers: int, k
 
             wait_for(clean, f"the auditor finds {gaps}", 30.0)
             state = server.state()
+            if more is not None:
+                more(run, server)
         finally:
             run.close()
     again = sum(s["again"] for s in state.values())
     return {"alerts": alerts, "receivers": receivers, "killed": killed,
             "seconds": round(time.monotonic() - begun, 1),
             "missing": alerts - sum(s["alerts"] for s in state.values()), "gaps": len(gaps),
+            "acknowledged": sum(state[name]["acked"] for name in acking),
             "keys": sum(s["keys"] for s in state.values()),
             "processed_twice": sum(s["processed_twice"] for s in state.values()),
             "duplicates": again}

@@ -4,7 +4,8 @@
 
 Not a product: what the tests and `bench.notify` deliver to. A behaviour says how often a receiver
 fails with 503 before (`fail`) or after (`late`) it processed a message, hangs before (`hang`) or
-after (`mute`), takes its time (`slow_ms`), answers twice (`twice`), or redirects; shares are drawn
+after (`mute`), takes its time (`slow_ms`), answers twice (`twice`), redirects, or acknowledges what
+it is told of (`ack`); shares are drawn
 from the message's key and the attempt, so that a run repeats. `GET /state` tells what came.
 """
 
@@ -42,6 +43,8 @@ class Behaviour:
     reply: dict[str, Any] | None = None
     location: str = ""
     code: int = 0
+    ack: str = ""
+    """Who acknowledges, in the answer, what a webhook tells of as firing."""
 
 
 @dataclass
@@ -64,6 +67,8 @@ class Name:
     refused: list[str] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
     alerts: set[str] = field(default_factory=set)
+    acked: set[str] = field(default_factory=set)
+    """Alerts told of as acknowledged."""
     latencies_ms: list[float] = field(default_factory=list)
     """From the alert's own `updated_at` to here, for the first request of each key."""
     at_once: int = 0
@@ -162,6 +167,8 @@ class Receivers:
                 if kind == "hook":
                     for alert in said["data"]["alerts"]:
                         mine.alerts.add(alert["id"])
+                        if alert["state"] == "acknowledged":
+                            mine.acked.add(alert["id"])
                         at = dt.datetime.fromisoformat(alert["updated_at"]).timestamp() * 1000
                         mine.latencies_ms.append(heard.first_ms - at)
             if drawn(how.late, "late"):
@@ -170,6 +177,10 @@ class Receivers:
             if drawn(how.mute, "mute"):
                 await asyncio.sleep(HANG_S)
             reply = how.reply if how.reply is not None else _success(kind, how.code)
+            if how.ack and kind == "hook":
+                reply = {"acts": [{"type": "alert.acknowledged", "alert": a["id"], "actor": how.ack}
+                                  for a in json.loads(body)["data"]["alerts"]
+                                  if a["state"] == "firing"]}
             extra = f"location: {how.location}\r\n" if how.location else ""
             if 200 <= how.status < 300:
                 heard.answered += 1
@@ -186,7 +197,7 @@ class Receivers:
                        "processed_twice": sum(h.processed > 1 for h in n.heard.values()),
                        "again": sum(h.again for h in n.heard.values()),
                        "refused": len(n.refused), "at_once_max": n.at_once_max,
-                       "alerts": len(n.alerts),
+                       "alerts": len(n.alerts), "acked": len(n.acked),
                        "latency_ms": _quantiles(n.latencies_ms) if latency else {}}
                 for name, n in self.names.items()}
 

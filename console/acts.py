@@ -30,7 +30,9 @@ ALERT_ACTS: Mapping[str, str] = {
     "close": "alert.closed",
     "reopen": "alert.reopened",
     "silence": "alert.silenced",
+    "unsilence": "alert.silenced",
 }
+"""Act -> its event. A silence without an end lifts the one that holds."""
 
 Name = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"\S")]
 
@@ -74,8 +76,7 @@ class Acts:
         alert = self._service.alert(alert_id)
         if alert is None:
             raise Problem(404, "no-such-alert", f"alert={alert_id}: there is none", alert=alert_id)
-        if act == "silence" and body.until is None:
-            raise Problem(422, "invalid-body", "until: a silence needs an end", field="until")
+        body = _silence(act, body)
         data = {"alert": alert_id, **msgspec.to_builtins(body)}
         data.pop("seq", None)
         subject = str(alert.get("subject") or alert.get("cell") or alert_id)
@@ -86,7 +87,8 @@ class Acts:
         # One at a time: of two who saw the same state one is first, and the other is told.
         with self._turn:
             alert = self._service.alert(alert_id) or alert
-            if alert.get("seq") != body.seq:
+            # The same form sent twice is no race.
+            if alert.get("seq") != body.seq and key not in self._kept:
                 if _done(alert, act, body):
                     return {"accepted": 0, "duplicates": 1, "event": None}
                 who = str(alert.get("actor") or alert.get("reason") or "")
@@ -163,6 +165,22 @@ def _ref(identity: str) -> Row:
     return {"source": SOURCE, "id": identity}
 
 
+def _silence(act: str, body: AlertActIn) -> AlertActIn:
+    """A silence says until when and why; one that is lifted, and other acts, have no end.
+
+    Raises
+    ------
+    Problem: 422 with the field.
+    """
+    if act != "silence":
+        return msgspec.structs.replace(body, until=None)
+    if body.until is None:
+        raise Problem(422, "invalid-body", "until: a silence needs an end", field="until")
+    if not (body.note or "").strip():
+        raise Problem(422, "invalid-body", "note: a silence needs a reason", field="note")
+    return body
+
+
 STATES: Mapping[str, str] = {"acknowledge": "acknowledged", "close": "closed", "reopen": "firing"}
 """State of an alert after an act."""
 
@@ -171,6 +189,10 @@ def _done(alert: Row, act: str, body: AlertActIn) -> bool:
     """Whether the last thing that happened to an alert is this act, by the same person."""
     if alert.get("actor") != body.actor or (alert.get("note") or "") != (body.note or ""):
         return False
+    if act == "assign":
+        return alert.get("reason") == "assigned"
+    if act == "unsilence":
+        return not alert.get("silenced_until") and alert.get("reason") == "act"
     if act == "silence" and body.until is not None:
         held = alert.get("silenced_until")
         return bool(held) and dt.datetime.fromisoformat(str(held)) == body.until

@@ -69,6 +69,7 @@ ACTS: Mapping[str, tuple[str, str]] = {
     "acknowledge": ("签收", "Acknowledge"),
     "assign": ("指派", "Assign"),
     "silence": ("静默", "Silence"),
+    "unsilence": ("解除静默", "Lift the silence"),
     "close": ("办结", "Close"),
     "reopen": ("重新打开", "Reopen"),
 }

@@ -98,7 +98,7 @@ def showing(app: FastAPI, service: Service, view: View) -> APIRouter:
         )
 
     @router.get("/alerts/{alert_id:path}")
-    def alert(request: Request, alert_id: str, done: Word = "") -> Response:
+    def alert(request: Request, alert_id: str, done: Word = "", first: Word = "") -> Response:
         found = service.alert(alert_id)
         if found is None:
             raise Problem(404, "no-such-alert", f"alert={alert_id}: there is none")
@@ -108,7 +108,9 @@ def showing(app: FastAPI, service: Service, view: View) -> APIRouter:
             "alert.html",
             alert=found,
             done=done,
-            offered=i18n.ACTS_BY_STATE.get(state, ("acknowledge", "assign", "close", "silence")),
+            first=first,
+            offered=(*i18n.ACTS_BY_STATE.get(state, ("acknowledge", "assign", "close", "silence")),
+                     *(("unsilence",) if found.get("silenced_until") else ())),
             key=token_hex(16),
             actor=unquote(request.cookies.get(ACTOR_COOKIE, "")),
         )

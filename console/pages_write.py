@@ -13,6 +13,7 @@ from console.limits import FORM_BYTES_MAX, KEY_LENGTH_MAX, read_body
 from console.pages import ACTOR_COOKIE
 from console.problems import Problem
 from console.security import COOKIE, equal, local_path, session
+from console.service import Row
 from console.view import YEAR_S, View, segment
 
 FORM = "application/x-www-form-urlencoded"
@@ -52,9 +53,20 @@ def acting(acts: Acts, view: View, token: str | None) -> APIRouter:
             form.pop("until", None)
         if "until" in form:
             form["until"] = f"{form['until'][:16]}:00+08:00"
-        body = parse(dict(form), AlertActIn)
-        await run_in_threadpool(acts.on_alert, alert_id, name, body, key)
-        response = RedirectResponse(f"/alerts/{segment(alert_id)}?done={name}", 303)
+        seen = form.pop("seq", "")
+        fields: Row = dict(form)
+        if seen.isascii() and seen.isdecimal():
+            fields["seq"] = int(seen)
+        body = parse(fields, AlertActIn)
+        said = f"done={name}"
+        try:
+            await run_in_threadpool(acts.on_alert, alert_id, name, body, key)
+        except Problem as problem:
+            if problem.slug != "changed":
+                raise
+            # Somebody else was first: the page shows what they did, and nothing was done here.
+            said = "first=1"
+        response = RedirectResponse(f"/alerts/{segment(alert_id)}?{said}", 303)
         response.set_cookie(
             ACTOR_COOKIE, segment(body.actor), max_age=YEAR_S, samesite="lax", httponly=True
         )

@@ -42,6 +42,8 @@ class AppriseChannel:
             service.socket_connect_timeout = timeout_s
             service.socket_read_timeout = timeout_s
             service.redirects = False
+            # How many a minute is a setting of the channel, kept by the sender.
+            service.request_rate_per_sec = 0
 
     def send(self, letter: Letter, now_ms: int) -> Outcome:
         if self._form == "email":

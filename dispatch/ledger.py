@@ -60,6 +60,10 @@ CREATE TABLE IF NOT EXISTS endpoints (
 CREATE TABLE IF NOT EXISTS answers (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, receiver TEXT NOT NULL,
     at_ms INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS watched (
+    alert TEXT PRIMARY KEY, seq INTEGER NOT NULL, firing INTEGER NOT NULL,
+    updated_ms INTEGER NOT NULL, body BLOB NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS watched_firing ON watched (firing) WHERE firing = 1;
 """
 WAITING, SENDING, DELIVERED, DEAD = range(4)
 STATES = ("waiting", "sending", "delivered", "dead")
@@ -247,6 +251,7 @@ class Ledger:
                 "state IN ('resolved', 'closed'))", (before_ms,))
             gone = self.db.execute("DELETE FROM alerts WHERE updated_ms<? AND state IN "
                                    "('resolved', 'closed')", (before_ms,)).rowcount
+            self.db.execute("DELETE FROM watched WHERE firing=0 AND updated_ms<?", (before_ms,))
             self.db.execute("DELETE FROM outbox WHERE done_ms>0 AND done_ms<? AND (state=2 OR "
                             "reported=1)", (before_ms,))
             self.db.execute("DELETE FROM letters WHERE at_ms<? AND id NOT IN "

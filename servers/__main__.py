@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from servers import fetch
+from servers.alertmanager import Alertmanager
 from servers.fetch import say
 from servers.kafka import Kafka
 from servers.process import Server, ServerError, born, end
@@ -128,12 +129,13 @@ def main() -> int:
     up.add_argument("--kafka-port", type=int, default=9092)
     up.add_argument("--redis-port", type=int, default=6379)
     up.add_argument("--prometheus-port", type=int, default=9090)
+    up.add_argument("--alertmanager-port", type=int, default=9093)
     down = commands.add_parser("down", help="stop what `up` has started")
     down.add_argument("--wipe", action="store_true", help="remove the data as well")
     commands.add_parser("status", help="exit code 0: all that was started is running")
     get = commands.add_parser("fetch", help="only get the programs")
     for command in (up, get):
-        command.add_argument("--with", dest="extra", choices=["prometheus"], action="append",
+        command.add_argument("--with", dest="extra", choices=[*fetch.EXTRA], action="append",
                              default=[], help="also this server")
     options = parser.parse_args()
 
@@ -146,6 +148,8 @@ def main() -> int:
                                         Kafka(data / "kafka", options.kafka_port)]
                 if "prometheus" in options.extra:
                     wanted.append(Prometheus(data / "prometheus", options.prometheus_port))
+                if "alertmanager" in options.extra:
+                    wanted.append(Alertmanager(data / "alertmanager", options.alertmanager_port))
                 addresses = cluster.up(wanted)
                 print(f"export XINFENG_KAFKA={addresses['kafka']}")
                 print(f"export XINFENG_REDIS={addresses['redis']}")
@@ -154,7 +158,7 @@ def main() -> int:
             case "status":
                 return cluster.status()
             case "fetch":
-                fetch.everything("prometheus" in options.extra)
+                fetch.everything(options.extra)
     except ServerError as err:
         say(str(err))
         return 1

@@ -1,7 +1,8 @@
 """Finds the servers' programs: on the PATH, else from packages, once, into `.servers/`.
 
-Kafka is put together from Maven Central, Redis and Prometheus are Debian's packages, unpacked but
-not installed. A folder appears under its final name only when it is complete.
+Kafka is put together from Maven Central; Redis, Prometheus and its Alertmanager are Debian's
+packages, unpacked but not installed. A folder appears under its final name only when it is
+complete.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,7 @@ SCALA = "2.13"
 LOG4J = "2.25.4"
 MAVEN_PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1"
 JAVA_MIN = 17
-"""Kafka 4 runs on no older one. Of Redis and Prometheus the Debian release decides the version."""
+"""Kafka 4 runs on no older one. Of the others the Debian release decides the version."""
 
 POM = f"""\
 <project>
@@ -101,6 +102,10 @@ def prometheus() -> Program:
     return _debian("prometheus", ROOT / "prometheus", "Nothing else needs it.")
 
 
+def alertmanager() -> Program:
+    return _debian("prometheus-alertmanager", ROOT / "alertmanager", "Nothing else needs it.")
+
+
 def _debian(name: str, folder: Path, otherwise: str) -> Program:
     """The package and its program have the same name."""
     if found := shutil.which(name):
@@ -115,14 +120,18 @@ def _debian(name: str, folder: Path, otherwise: str) -> Program:
                          if path.is_dir()))
 
 
-def everything(with_prometheus: bool) -> None:
+EXTRA: dict[str, Callable[[], Program]] = {"prometheus": prometheus, "alertmanager": alertmanager}
+"""Servers that are fetched when asked for."""
+
+
+def everything(extra: Collection[str]) -> None:
     """All that the tests use and nobody gives: before them, so that its time shows as its own."""
     if not os.environ.get("XINFENG_KAFKA") and kafka_script("kafka-server-start") is None:
         kafka_jars()
     if not os.environ.get("XINFENG_REDIS"):
         redis()
-    if with_prometheus:
-        prometheus()
+    for name in extra:
+        EXTRA[name]()
 
 
 def once(folder: Path, fetch: Callable[[Path], None]) -> None:

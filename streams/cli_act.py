@@ -1,4 +1,4 @@
-"""Commands by which people act: ack, assign, close, reopen, silence, answer."""
+"""Commands by which people act: ack, assign, close, reopen, silence, unsilence, answer."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Url = Annotated[str, typer.Option("--url", help=f"The running service [{URL}].")
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    for command in (ack, assign, close, reopen, silence, answer):
+    for command in (ack, assign, close, reopen, silence, unsilence, answer):
         app.command()(command)
 
 
@@ -68,8 +68,14 @@ def silence(
                                        "3339.")],
     note: Note = "", seq: Seen = None, url: Url = "", store: StoreMaybe = None,
 ) -> None:
-    """Keep an alert quiet for a while."""
+    """Keep an alert quiet for a while; --note says why."""
     _act("silence", alert, actor, note, seq, url, store, iso_ms(moment("--until", until)))
+
+
+def unsilence(alert: Alert, actor: Actor, note: Note = "", seq: Seen = None, url: Url = "",
+              store: StoreMaybe = None) -> None:
+    """Lift the silence of an alert before its end."""
+    _act("unsilence", alert, actor, note, seq, url, store)
 
 
 def _act(act: str, alert: str, actor: str, note: str, seq: int | None, url: str,

@@ -118,12 +118,12 @@ def audit_(
                 raise StoreError(f"--store {store}: the log has no policy yet")
             firing = list(telling.firing(store, policy.utc_offset_min * 60_000))
         else:
-            from streams.dispatcher_role import firing as on_kafka
             from streams.dispatcher_role import policy_in_force
+            from streams.watched import firing as on_kafka
 
             access = load.settings(settings).kafka
             policy = policy_in_force(access)
-            firing = on_kafka(access)
+            firing = on_kafka(access, policy.utc_offset_min * 60_000)
         gaps = _gaps(held, policy, channels, firing)
     for gap in gaps:
         if json:

@@ -13,12 +13,11 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from confluent_kafka import Consumer, TopicPartition
 from prometheus_client import REGISTRY, start_http_server
 
 from alerts.notice import Notice
@@ -26,16 +25,16 @@ from config.channels import Channels
 from config.load import Settings
 from dispatch.dispatcher import Dispatcher
 from models.policy import Policy, decode
-from storage.kafka_client import QUEUED_MAX_KB, Access, Outgoing, Topics, confluent
-from storage.kafka_log import ASK_S, KafkaLog, again, ask
+from storage.kafka_client import Access, Outgoing, Topics
 from storage.sqlite_store import StoreError
-from streams import logs, notifier, told_row
+from streams import logs, notifier
 from streams.analysis import Concluded, Own
 from streams.feeds import CHECKED
 from streams.metrics import Live
 from streams.options import wall_ms
 from streams.outgoing import conclusion
 from streams.sequencer import last_policy
+from streams.watched import Feed, Watched, name_of
 
 _LOG = logging.getLogger("xinfeng.dispatcher")
 POLL_MAX = 500
@@ -56,86 +55,6 @@ def policy_in_force(access: Access) -> Policy:
     return decode(held)
 
 
-class Feed:
-    """Transitions of alerts and reviews from Kafka, as notices.
-
-    `sources` are (topic, partition), each with a mark of its own in the ledger.
-    """
-
-    def __init__(self, access: Access, offset_ms: int) -> None:
-        self._topics = Topics.of(access.prefix)
-        log = KafkaLog(access)
-        self.sources = [(topic, p) for topic in (self._topics.alerts, self._topics.reviews)
-                        for p in range(log.partitions())]
-        log.close()
-        self._offset_ms = offset_ms
-        self._consumer = Consumer({
-            **confluent(access), "group.id": f"{access.prefix}.dispatcher",
-            "enable.auto.commit": False, "auto.offset.reset": "earliest",
-            "queued.max.messages.kbytes": QUEUED_MAX_KB, "fetch.wait.max.ms": 20,
-            "allow.auto.create.topics": False, "fetch.error.backoff.ms": 100})
-
-    def close(self) -> None:
-        self._consumer.close()
-
-    def assign(self, marks: dict[str, int]) -> None:
-        """Read each partition from its mark on."""
-        self._consumer.assign([TopicPartition(t, p, marks.get(name_of(t, p), 1) - 1)
-                               for t, p in self.sources])
-
-    def ends(self) -> dict[str, int]:
-        """End of each partition."""
-        return {name_of(t, p): int(ask(lambda t=t, p=p: self._consumer.get_watermark_offsets(  # type: ignore[misc]
-            TopicPartition(t, p), timeout=ASK_S))[1]) for t, p in self.sources}
-
-    def read(self) -> dict[str, tuple[list[Notice], int]]:
-        """(notices, next offset) of each partition of which there is something new."""
-        out: dict[str, tuple[list[Notice], int]] = {}
-        for message in self._consumer.consume(POLL_MAX, timeout=POLL_S):
-            if again(message.error()):
-                continue
-            source = name_of(message.topic() or "", message.partition() or 0)
-            notices, _ = out.get(source, ([], 0))
-            notice = told_row.notice(bytes(message.value() or b""), self._offset_ms)
-            out[source] = (notices if notice is None else [*notices, notice],
-                           (message.offset() or 0) + 1)
-        return out
-
-    def standing(self, ends: dict[str, int]) -> Iterator[tuple[str, list[Notice]]]:
-        """Last notice of every alert and review up to the ends, by partition. Reads it all."""
-        for topic, partition in self.sources:
-            source = name_of(topic, partition)
-            last: dict[str, Notice] = {}
-            at, end = 0, ends[source]
-            self._consumer.assign([TopicPartition(topic, partition, 0)])
-            while at < end:
-                for message in self._consumer.consume(POLL_MAX, timeout=1.0):
-                    if again(message.error()):
-                        continue
-                    at = (message.offset() or 0) + 1
-                    notice = told_row.notice(bytes(message.value() or b""), self._offset_ms)
-                    if notice is not None and at <= end and (
-                            notice.id not in last or last[notice.id].seq < notice.seq):
-                        last[notice.id] = notice
-            yield source, [n for n in last.values() if n.state in ("firing", "acknowledged")]
-
-
-def name_of(topic: str, partition: int) -> str:
-    """Under which the ledger keeps the mark of a partition: offset + 1, since 0 says never."""
-    return f"{topic.rpartition('.')[2]}/{partition}"
-
-
-def firing(access: Access) -> list[Notice]:
-    """Alerts that are firing, as the topic has them."""
-    policy = policy_in_force(access)
-    feed = Feed(access, policy.utc_offset_min * 60_000)
-    try:
-        return [n for source, held in feed.standing(feed.ends()) for n in held
-                if n.state == "firing" and source.startswith("alerts/")]
-    finally:
-        feed.close()
-
-
 class Telling:
     """One dispatcher under one policy."""
 
@@ -143,13 +62,14 @@ class Telling:
         self._access = settings.kafka
         self._topics = Topics.of(settings.kafka.prefix)
         self._out = Outgoing(settings.kafka)
-        self._feed = Feed(settings.kafka, policy.utc_offset_min * 60_000)
+        self._offset_ms = policy.utc_offset_min * 60_000
+        self._feed = Feed(settings.kafka, self._offset_ms)
         path = Path(settings.worker.folder) / notifier.LEDGER
         self.dispatcher: Dispatcher = notifier.dispatcher(path, policy, channels)
         # Where history is played the conclusions' times are the city's clock: nothing is added.
         say = None if settings.kafka.feed_time == "producer" else self._say
-        self.notifier = notifier.Notifier(self.dispatcher, self._post, say,
-                                          lambda: firing(self._access))
+        self._watched: Watched | None = None
+        self.notifier = notifier.Notifier(self.dispatcher, self._post, say, self._firing)
         self._begin()
 
     def _begin(self) -> None:
@@ -186,8 +106,17 @@ class Telling:
             for source, (notices, upto) in self._feed.read().items():
                 self.dispatcher.submit(notices, upto=upto + 1, source=source)
 
+    def _firing(self) -> list[Notice]:
+        """For the auditor, in its thread."""
+        if self._watched is None:
+            feed = Feed(self._access, self._offset_ms, reviews=False)
+            self._watched = Watched(feed, self.dispatcher.ledger)
+        return self._watched.firing()
+
     def close(self) -> None:
         self._feed.close()
+        if self._watched is not None:
+            self._watched.close()
         self.dispatcher.close()
 
 

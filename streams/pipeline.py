@@ -693,6 +693,9 @@ class Shard:
             transitions += devices.sense(subject, card, day, self.clock_ms, facts.acts)
         if subject.detected:
             transitions += self._heed(subject, facts.acts)
+        if isinstance(event, e.AlertAssigned):
+            transitions += lifecycle.assigned(subject.alerts, event.data.alert,
+                                              round(event.time.timestamp() * 1000), self.clock_ms)
         for transition in transitions:
             self._effects.append(self._alert(subject, transition, event, view))
         reviewed = [t.alert for t in outcome.transitions if t.alert.rule == "grade-gap"]
@@ -808,7 +811,8 @@ class Shard:
         if not departments and view is not None:
             departments = [card.department_of[i] for i in view.grades.items if i]
         actor = note = ""
-        if event is not None and isinstance(event.data, e.AlertAct) and t.reason == "act":
+        if event is not None and isinstance(event.data, e.AlertAct) and (
+                t.reason in lifecycle.ACTED):
             actor, note = event.data.actor, event.data.note or ""
         return AlertChanged(
             alert.id, alert.rule, alert.level, alert.state, t.was, t.reason, subject.key,

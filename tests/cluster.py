@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import pytest
 
@@ -31,6 +31,7 @@ from servers.process import Server, ServerError, born, free_port
 from servers.redis import Redis
 
 ROOT = Path(__file__).parents[1]
+S = TypeVar("S", bound=Server)
 
 
 @dataclass(frozen=True)
@@ -52,13 +53,13 @@ def missing(err: ServerError) -> NoReturn:
 
 
 @contextmanager
-def started(server: Server) -> Iterator[None]:
+def started(server: S) -> Iterator[S]:
     try:
         server.start()
     except ServerError as err:
         missing(err)
     try:
-        yield
+        yield server
     finally:
         server.stop()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from console.words import departments, devices, models, reviews, rules, situation, subject
+from console.words import acts, departments, devices, models, reviews, rules, situation, subject
 
 
 def merged(*tables: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
@@ -17,4 +17,4 @@ def merged(*tables: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]
 
 
 PAGES = merged(situation.WORDS, subject.WORDS, reviews.WORDS, departments.WORDS, devices.WORDS,
-               models.WORDS, rules.WORDS)
+               models.WORDS, rules.WORDS, acts.WORDS)

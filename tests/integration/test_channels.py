@@ -1,15 +1,13 @@
 """Goal: each channel speaks as its receiver expects, and knows a refusal that looks like success.
 
 Method: receivers on loopback that check signatures and sizes and answer with the robots' codes, an
-SMTP server, and an Alertmanager where the machine has one.
+SMTP server, a gateway of short messages, and a real Alertmanager.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 import socket
-import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -17,6 +15,7 @@ from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
+import cluster
 import msgspec
 import pytest
 from aiosmtpd.controller import Controller
@@ -34,6 +33,8 @@ from dispatch.channel import Channel, Outcome
 from dispatch.post import Poster
 from dispatch.webhook import event
 from models.notify_policy import Receiver
+from servers.alertmanager import Alertmanager
+from servers.process import free_port
 
 BASE = "https://credit.example.gov.cn"
 PERSON = Receiver("scjg", "市市场监管局", "department", "市市场监管局")
@@ -219,22 +220,12 @@ def test_a_url_that_apprise_does_not_know() -> None:
 # ----------------------------------------------------------------------------------- alertmanager
 
 
-@pytest.mark.skipif(not shutil.which("prometheus-alertmanager"), reason="no Alertmanager here")
+@pytest.mark.integration
 def test_handed_over_to_an_alertmanager(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    config = tmp_path / "am.yml"
-    config.write_text("route: {receiver: none}\nreceivers: [{name: none}]\n")
-    process = subprocess.Popen(
-        ["prometheus-alertmanager", f"--config.file={config}", f"--storage.path={tmp_path}",
-         f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address="],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
+    with cluster.started(Alertmanager(tmp_path, free_port())) as server:
+        port = server.port
         hook = channel("alertmanager", port)
-        until = time.monotonic() + 20
-        while hook.send(made(2), now_ms()).fate != "ok" and time.monotonic() < until:
-            time.sleep(0.1)
+        assert hook.send(made(2), now_ms()).fate == "ok"
         assert {a["labels"]["alert"] for a in _active(port)} == {"grade-drop-0", "grade-drop-1"}
         assert {a["labels"]["severity"] for a in _active(port)} == {"orange"}
         over = changed(notice("grade-drop-0"), state="resolved", updated_ms=now_ms() - 1_000)
@@ -242,9 +233,7 @@ def test_handed_over_to_an_alertmanager(tmp_path: Path) -> None:
                       now_ms(), BASE)
         assert hook.send(done, now_ms()).fate == "ok"
         assert {a["labels"]["alert"] for a in _active(port)} == {"grade-drop-1"}
-    finally:
-        process.kill()
-        process.wait()
+    assert hook.send(made(), now_ms()).fate == "retry"
 
 
 def _active(port: int) -> list[dict[str, Any]]:

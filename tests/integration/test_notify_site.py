@@ -14,9 +14,11 @@ from typing import Any
 import cluster
 import pytest
 
-from bench.notify_site import Cluster, Embedded, kill
+from bench.notify_site import Cluster, Embedded, departments, events, kill, wait_for
+from bench.receivers import Behaviour, Receivers
 from servers.process import free_port
 from servers.redis import Redis
+from streams.redis_reader import RedisReader
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -36,7 +38,32 @@ def test_on_a_cluster(kafka: cluster.Given, tmp_path: Path) -> None:
     redis = Redis(tmp_path / "redis", free_port())
     with cluster.started(redis):
         def make(folder: Path, policy: Path, channels: Path) -> Cluster:
+            text = channels.read_text("utf-8")
+            channels.write_text(text.replace("dead_after_min = 30.0", "dead_after_min = 0.05"),
+                                "utf-8")
             return Cluster(folder, policy, channels, kafka=kafka.address,
                            redis_url=redis.address, prefix=f"notify-{os.getpid()}")
 
-        check(kill(make, 300, 4, 3, 2), 3)
+        found = kill(make, 300, 4, 3, 2, more=dead)
+        check(found, 3)
+        # What they answered went over the feeds into the log and came back as transitions.
+        assert found["acknowledged"] == 75
+
+
+def dead(run: Cluster, server: Receivers) -> None:
+    """A receiver that cannot be reached is an alert of the log, which ends when it can."""
+    reader = RedisReader(run.site.client(), run.site.settings.kafka.prefix)
+
+    def states() -> list[str]:
+        return [x["state"] for x in reader.alerts(rule="receiver-dead")
+                if x["subject"] == "" and x["cell"].endswith("r1")]
+
+    server.behaviours["r1"] = Behaviour(status=404)
+    item = departments(2)[1][1]
+    run.feed(events(900, item))
+    wait_for(lambda: states() == ["firing"], "nobody hears of the dead receiver", 30.0)
+    server.behaviours["r1"] = Behaviour()
+    wait_for(lambda: states() == ["resolved"], "it does not end", 30.0)
+    assert len(server.names["r1"].alerts) == 76
+    # The auditor in the dispatcher read each record once.
+    assert "fell between" not in run.log("dispatcher")

@@ -15,6 +15,7 @@ from console_fake import SUBJECT, FakeService, an_alert, event, items
 from starlette.testclient import TestClient
 
 from console import intake, limits
+from console.acts import ALERT_ACTS
 from console.app import create_app
 from console.openapi import EXAMPLE
 from models import uscc
@@ -310,7 +311,7 @@ def test_answers_with_odd_values_are_still_json(client: TestClient, service: Fak
 # -------------------------------------------------------------------------------------- acts
 
 
-@pytest.mark.parametrize("act", ["acknowledge", "assign", "close", "reopen", "silence"])
+@pytest.mark.parametrize("act", ALERT_ACTS)
 def test_acts_on_alerts_become_events(client: TestClient, service: FakeService, act: str) -> None:
     body = {"actor": "王敏", "note": "已联系", "until": "2026-12-01T00:00:00+08:00"}
     response = client.post(f"/api/v1/alerts/{ALERT['id']}/{act}", json=body)
@@ -355,6 +356,11 @@ def test_a_review_is_answered(client: TestClient) -> None:
         (f"alerts/{ALERT['id']}/acknowledge", b" " * 70_000, 413),
         (f"alerts/{ALERT['id']}/silence", b'{"actor":"x"}', 422),
         (f"alerts/{ALERT['id']}/silence", b'{"actor":"x","until":"2026-12-01T00:00:00"}', 422),
+        (
+            f"alerts/{ALERT['id']}/silence",
+            b'{"actor":"x","until":"2026-12-01T00:00:00+08:00","note":" "}',
+            422,
+        ),
         (f"alerts/{ALERT['id']}/explode", b'{"actor":"x"}', 404),
         ("alerts/none/close", b'{"actor":"x"}', 404),
         ("reviews/none/answer", b'{"department":"x","decision":"keep","reason":"x"}', 404),

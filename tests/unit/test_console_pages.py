@@ -159,9 +159,33 @@ def test_an_alert_is_handled_by_form(client: TestClient, service: FakeService) -
     after = client.get(done.headers["location"]).text
     assert "已签收" in after
     assert 'value="王 敏"' in after
-    silence = {"act": "silence", "actor": "x", "until": "2026-12-01T09:30"}
+    silence = {"act": "silence", "actor": "x", "until": "2026-12-01T09:30", "note": "检修"}
     assert client.post(f"/alerts/{QUOTED}", data=silence).status_code == 303
     assert any(b"2026-12-01T09:30:00+08:00" in raw for raw in service.events.values())
+
+
+def test_whoever_acts_on_what_has_changed_is_told_who_was_first(
+    client: TestClient, service: FakeService
+) -> None:
+    """Two officers open the page; both orders of their forms, with what each saw."""
+    for winner, loser in (("甲", "乙"), ("乙", "甲")):
+        forms = {}
+        for name in (winner, loser):
+            page = client.get(f"/alerts/{QUOTED}").text
+            key = re.search(r'name="key" value="(\w+)"', page)
+            seq = re.search(r'name="seq" value="(\d+)"', page)
+            assert key and seq
+            forms[name] = {"act": "close", "actor": name, "key": key[1], "seq": seq[1]}
+        for _ in range(2):
+            done = client.post(f"/alerts/{QUOTED}", data=forms[winner])
+            assert done.headers["location"] == f"/alerts/{QUOTED}?done=close"
+        count = len(service.events)
+        late = client.post(f"/alerts/{QUOTED}", data=forms[loser])
+        assert late.headers["location"] == f"/alerts/{QUOTED}?first=1"
+        assert len(service.events) == count
+        assert "您的操作未执行" in client.get(late.headers["location"]).text
+        reopen = {"act": "reopen", "actor": winner}
+        assert client.post(f"/alerts/{QUOTED}", data=reopen).status_code == 303
 
 
 @pytest.mark.parametrize(
@@ -170,6 +194,7 @@ def test_an_alert_is_handled_by_form(client: TestClient, service: FakeService) -
         ({"act": "explode", "actor": "x"}, 422),
         ({"act": "close"}, 422),
         ({"act": "silence", "actor": "x"}, 422),
+        ({"act": "silence", "actor": "x", "until": "2026-12-01T09:30"}, 422),
         ({"act": "silence", "actor": "x", "until": "soon"}, 422),
     ],
 )

@@ -6,6 +6,7 @@ import pytest
 from story import Story
 
 from alerts.lifecycle import OPEN
+from storage.effects import AlertChanged
 
 
 def overdue() -> tuple[Story, str, str]:
@@ -70,6 +71,27 @@ def test_silence_is_noted_and_ends_nothing() -> None:
     alert = s.alert("commitment-overdue")
     assert alert is not None and alert.state in OPEN
     assert alert.silenced_until_ms == 1_781_884_800_000
+
+
+def test_who_got_it_and_a_silence_that_is_lifted_are_transitions_with_actor_and_reason() -> None:
+    s, _, id = overdue()
+    s.do("2026-06-10", "alert.assigned", alert=id, actor="李四", note="王五")
+    s.do("2026-06-11", "alert.silenced", alert=id, actor="李四", note="检修",
+         until="2026-06-20T00:00:00+08:00")
+    s.do("2026-06-12", "alert.silenced", alert=id, actor="王五", note="已修好")
+    s.do("2026-05-20", "alert.assigned", alert=id, actor="李四", note="before the cause")
+    told = [x for x in s.effects if isinstance(x, AlertChanged) and x.id == id and x.actor]
+    assert [(x.reason, x.was, x.state, x.actor, x.note, bool(x.silenced_until_ms)) for x in told
+            ] == [("assigned", "firing", "firing", "李四", "王五", False),
+                  ("act", "firing", "firing", "李四", "检修", True),
+                  ("act", "firing", "firing", "王五", "已修好", False)]
+    # What is over, or was never opened, is given to nobody.
+    s.do("2026-06-13", "alert.closed", alert=id, actor="李四")
+    before = len(s.effects)
+    s.do("2026-06-14", "alert.assigned", alert=id, actor="李四")
+    s.do("2026-06-14", "alert.silenced", alert="nothing", actor="李四",
+         until="2026-06-20T00:00:00+08:00")
+    assert not [x for x in s.effects[before:] if isinstance(x, AlertChanged)]
 
 
 def test_an_act_about_an_earlier_occurrence_does_not_touch_a_new_one() -> None:

@@ -203,6 +203,63 @@ def test_of_two_officers_one_is_first_and_the_other_is_told(tmp_path: Path) -> N
         assert again["accepted"] == 0 and again["duplicates"] == 1
 
 
+@pytest.mark.parametrize("order", [("甲", "乙"), ("乙", "甲")])
+def test_two_officers_assign_at_once(tmp_path: Path, order: tuple[str, str],
+                                     said: Callable[..., tuple[int, str, str]]) -> None:
+    """By HTTP and by command: one wins, the other is told; a repeat of the first is none."""
+    from starlette.testclient import TestClient
+
+    with world(tmp_path) as (site, _):
+        site.feed(1)
+        row = site.alerts()[0]
+        app = run.console_of(site.service, load.settings(), None, "127.0.0.1")
+        client = TestClient(app, base_url="http://127.0.0.1")
+        seen = {"if-match": f'"{row["seq"]}"'}
+        path = f"/api/v1/alerts/{row['id']}/assign"
+        won, lost = ({"actor": who, "note": f"交{who}"} for who in order)
+        assert client.post(path, json=won, headers=seen).json()["accepted"] == 1
+        answer = client.post(path, json=lost, headers=seen)
+        assert answer.status_code == 409 and answer.json()["actor"] == order[0]
+        assert client.post(path, json=won, headers=seen).json()["duplicates"] == 1
+        now = site.service.alert(row["id"])
+        assert now is not None and now["seq"] > row["seq"]
+        assert (now["state"], now["reason"], now["actor"]) == ("firing", "assigned", order[0])
+    command = ("assign", row["id"], "--actor", order[1], "--store", tmp_path / "store", "--seq")
+    code, _, err = said(*command, row["seq"])
+    assert code == 3 and f"{order[0]} was first" in err
+    assert said(*command, now["seq"])[0] == 0
+    assert said("replay", "--store", tmp_path / "store")[0] == 0
+
+
+def test_a_silence_and_its_lifting_survive_a_restart_and_a_replay(
+        tmp_path: Path, said: Callable[..., tuple[int, str, str]]) -> None:
+    until = dt.datetime.now(dt.UTC).replace(second=0, microsecond=0) + dt.timedelta(hours=2)
+    with world(tmp_path) as (site, server):
+        site.feed(1)
+        acts, row = Acts(site.service), site.alerts()[0]
+        with pytest.raises(Problem, match="a silence needs a reason"):
+            acts.on_alert(row["id"], "silence", AlertActIn("李四", until=until), "")
+        with pytest.raises(Problem, match="there is none"):
+            acts.on_alert("nothing", "silence", AlertActIn("李四", "检修", until), "")
+        acts.on_alert(row["id"], "silence", AlertActIn("李四", "检修", until), "")
+        shard = restore(site.service.runner.store)[0]
+        (held,) = shard.subjects[row["subject"]].alerts.values()
+        assert held.silenced_until_ms == until.timestamp() * 1000
+        site.deliver()
+        again = acts.on_alert(row["id"], "silence", AlertActIn("李四", "检修", until), "")
+        assert again["duplicates"] == 1
+        acts.on_alert(row["id"], "unsilence", AlertActIn("王五", "已修好"), "")
+        again = acts.on_alert(row["id"], "unsilence", AlertActIn("王五", "已修好"), "")
+        assert again["duplicates"] == 1
+        shown = site.service.alert(row["id"])
+        assert shown is not None and shown["silenced_until"] is None
+        assert (shown["actor"], shown["note"], shown["reason"]) == ("王五", "已修好", "act")
+        site.deliver()
+        assert [a["state"] for b in server.names["r0"].bodies for a in b["data"]["alerts"]
+                ] == ["firing"] * 2
+    assert said("replay", "--store", tmp_path / "store")[0] == 0
+
+
 @pytest.fixture
 def said(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     def run_(*words: object) -> tuple[int, str, str]:
@@ -238,7 +295,9 @@ def test_the_commands(tmp_path: Path, said: Callable[..., tuple[int, str, str]])
         code, out, _ = said("ack", one["id"], "--actor", "a", "--store", store)
         assert code == 0 and json.loads(out)["duplicates"] == 1
     until = (dt.datetime.now(dt.UTC) + dt.timedelta(days=2)).isoformat()
-    assert said("silence", two["id"], "--actor", "a", "--until", until, "--store", store)[0] == 0
+    assert said("silence", two["id"], "--actor", "a", "--until", until, "--store", store)[0] == 2
+    assert said("silence", two["id"], "--actor", "a", "--until", until, "--note", "检修", "--store",
+                store)[0] == 0
     assert said("assign", two["id"], "--actor", "a", "--note", "x", "--store", store)[0] == 0
     code, out, _ = said("assign", two["id"], "--actor", "a", "--note", "x", "--store", store)
     assert code == 0 and json.loads(out)["duplicates"] == 1
