@@ -9,7 +9,7 @@ import msgspec
 
 from storage.effects import Reason
 
-SCHEMA = 1
+SCHEMA = 2
 """Raised when a key changes its form: a view is then built again from the log."""
 DEAD = msgspec.msgpack.Decoder(tuple[int, str, str, str, str, str, Reason, bytes]).decode
 """A dead letter: received [epoch ms], origin, source, id, type, subject, reason, bytes."""
@@ -33,6 +33,7 @@ class Keys:
         self.rejects = f"{prefix}:rejects"
         self.rejects_mark = f"{prefix}:rejects:mark"
         self.models = f"{prefix}:models"
+        self.feeds = f"{prefix}:feeds"
 
     def part(self, partition: int) -> str:
         return f"{self.prefix}:part:{partition}"
@@ -42,6 +43,10 @@ class Keys:
 
     def sources(self, partition: int) -> str:
         return f"{self.prefix}:sources:{partition}"
+
+    def hours(self, day: int) -> str:
+        """Counts of the hours of a day since 1970, UTC."""
+        return f"{self.prefix}:hours:{day}"
 
     def reviews_in(self, state: str) -> str:
         """`state` is open, closed or all."""
