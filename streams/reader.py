@@ -238,6 +238,9 @@ class Reader:
         return [(source, hour, n) for source, hour, n in self.query(
             "SELECT source, hour, n FROM feeds WHERE source <> '' ORDER BY source, hour")]
 
+    def utc_offset_ms(self) -> int:
+        return self.offset_ms
+
     def reviews_open(self) -> int:
         return int(self.query("SELECT count(*) FROM reviews WHERE open=1")[0][0])
 

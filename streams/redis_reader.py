@@ -244,6 +244,10 @@ class RedisReader(RedisState):
                 out.append((source, int(hour), int(n)))
         return sorted(out)
 
+    def utc_offset_ms(self) -> int:
+        timeline = self.timeline()
+        return timeline.last.offset_ms if timeline is not None else 0
+
     def reviews_open(self) -> int:
         return int(self.client.zcard(self.keys.reviews_in("open")))
 

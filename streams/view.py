@@ -97,6 +97,9 @@ class View(Protocol):
         """(source, hour since 1970, events) by source and hour: of each clock hour the latest day
         with events, without the running hour."""
 
+    def utc_offset_ms(self) -> int:
+        """What civil days are off UTC; 0 before the first policy."""
+
     def reviews_open(self) -> int: ...
 
     def rejected(self) -> int:
