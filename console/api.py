@@ -32,6 +32,11 @@ def reading(service: Service, streams: Streams) -> APIRouter:
         """The situation in numbers."""
         return Json(service.summary())
 
+    @router.get("/situation", tags=["situation"])
+    def situation() -> Response:
+        """Districts, trend, what is emerging, feeds, the model."""
+        return Json(service.situation())
+
     @router.get("/subjects", tags=["subjects"])
     def subjects(
         q: Annotated[str, Query(max_length=256, description="part of a name or code")] = "",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fastapi import FastAPI, Request
@@ -18,6 +18,7 @@ from console.api_write import writing
 from console.limits import BODY_BYTES_MAX
 from console.pages import showing
 from console.pages_reviews import cases
+from console.pages_situation import watching
 from console.pages_write import acting
 from console.receipts import Receive, receiving
 from console.security import LOOPBACK, Guard
@@ -37,6 +38,7 @@ def create_app(
     streams: Streams | None = None,
     body_bytes_max: int = BODY_BYTES_MAX,
     receive: Receive | None = None,
+    districts: Sequence[Mapping[str, str]] = (),
 ) -> FastAPI:
     """Build the console.
 
@@ -56,6 +58,8 @@ def create_app(
         Bytes of one request with events.
     receive
         Takes what departments' systems answer; None = nobody is told by webhook.
+    districts
+        Rows of districts.csv: names, and places on the map; others find a place by themselves.
 
     Returns
     -------
@@ -108,6 +112,7 @@ def create_app(
     app.include_router(reviewing(service))
     app.include_router(cases(service, view))
     app.include_router(showing(app, service, view))
+    app.include_router(watching(service, view, districts))
     app.include_router(acting(acts, view, token))
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
 

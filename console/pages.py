@@ -13,9 +13,8 @@ from console import chart, i18n
 from console.api import moment_ms, page
 from console.problems import Problem
 from console.service import Row, Service
-from console.view import View, language
+from console.view import View
 
-ALERTS_SHOWN = 60
 FACTS_SHOWN = 300
 ROWS_SHOWN = 50
 OPEN_STATES = ("pending", "firing", "acknowledged")
@@ -27,31 +26,6 @@ Word = Annotated[str, Query(max_length=256)]
 def showing(app: FastAPI, service: Service, view: View) -> APIRouter:
     """Routes of the pages; none changes anything."""
     router = APIRouter(include_in_schema=False)
-
-    @router.get("/")
-    def situation(
-        request: Request, level: Word = "", rule: Word = "", state: Word = ""
-    ) -> Response:
-        # The cursor is read first: a change in between comes twice, and the page drops one.
-        seq = service.last_seq()
-        alerts = service.alerts(
-            level=level or None, rule=rule or None, state=state or None, limit=ALERTS_SHOWN
-        )
-        summary = service.summary()
-        words = {
-            name: i18n.labels(language(request), name) for name in ("level", "state", "rule", "ui")
-        }
-        return view.render(
-            request,
-            "situation.html",
-            seq=seq,
-            alerts=alerts,
-            alerts_max=ALERTS_SHOWN,
-            summary=summary,
-            shares=chart.shares(summary.get("grades", {})),
-            chosen={"level": level, "rule": rule, "state": state},
-            words=words,
-        )
 
     @router.get("/subjects")
     def subjects(

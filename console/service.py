@@ -115,5 +115,8 @@ class Service(Protocol):
     def summary(self) -> Row:
         """The situation in numbers."""
 
+    def situation(self) -> Row:
+        """Districts, trend, what is emerging, feeds, the model: `streams.situation` says how."""
+
     def metrics_text(self) -> bytes:
         """Metrics in the Prometheus text format."""

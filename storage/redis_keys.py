@@ -35,6 +35,7 @@ class Keys:
         self.rejects = f"{prefix}:rejects"
         self.rejects_mark = f"{prefix}:rejects:mark"
         self.models = f"{prefix}:models"
+        self.feeds = f"{prefix}:feeds"
 
     def part(self, partition: int) -> str:
         return f"{self.prefix}:part:{partition}"
@@ -44,6 +45,10 @@ class Keys:
 
     def sources(self, partition: int) -> str:
         return f"{self.prefix}:sources:{partition}"
+
+    def hours(self, day: int) -> str:
+        """Counts of the hours of a day since 1970, UTC."""
+        return f"{self.prefix}:hours:{day}"
 
     def reviews_in(self, state: str) -> str:
         """`state` is open, closed or all."""

@@ -9,6 +9,7 @@ Nothing expires. Where something is dropped there is a limit with a name, below.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, cast
 
 import msgspec
@@ -18,7 +19,7 @@ import xxhash
 from storage import redis_keys as keys
 from storage import redis_tallies
 from storage.redis_keys import Keys
-from storage.rows import UNKNOWN, Rows, SubjectRow, rows_of
+from storage.rows import HOUR_MS, HOURS_KEPT_D, UNKNOWN, Rows, SubjectRow, rows_of
 from storage.sqlite_store import Dead, StoreError
 from storage.view import Change, MarkMismatch
 
@@ -31,86 +32,7 @@ RAW_MAX_BYTES = 8_192
 """Of one dead letter: a broken feed of large messages must not fill the memory."""
 _PACK = msgspec.msgpack.Encoder().encode
 
-_SCRIPT = """
--- Runs over a list of words: each names what to write, its values follow.
-local p, i = KEYS[1], 3
-
--- Moves a member from one group to another; a count goes with each.
-local function move(kind, member, score, old, new)
-  if old ~= new then
-    if old then
-      redis.call('ZREM', kind .. ':in:' .. old, member)
-      redis.call('HINCRBY', kind .. ':groups', old, -1)
-    end
-    redis.call('HINCRBY', kind .. ':groups', new, 1)
-  end
-  redis.call('ZADD', kind .. ':in:' .. new, score, member)
-end
-
-local function alert(id, subject, group, opened, body)
-  local kind = p .. ':alerts'
-  local seq = string.format('%.0f', redis.call('INCR', p .. ':seq'))
-  redis.call('XADD', p .. ':transitions', 'MAXLEN', '~', ARGV[1], seq .. '-0', '', body)
-  local held = redis.call('HGET', kind, id)
-  local score = seq
-  if held and opened == '0' then
-    score = redis.call('ZSCORE', kind .. ':opened', id)
-  else
-    redis.call('ZADD', kind .. ':opened', seq, id)
-  end
-  if not held then
-    local ids = redis.call('HGET', kind .. ':of', subject)
-    redis.call('HSET', kind .. ':of', subject, ids and (ids .. '\\n' .. id) or id)
-  end
-  move(kind, id, score, held and string.match(held, '^%d+ ([^\\n]*)\\n') or nil, group)
-  redis.call('HSET', kind, id, seq .. ' ' .. group .. '\\n' .. body)
-end
-
-local function subject(code, group, count, row)
-  local kind = p .. ':subjects'
-  local held = redis.call('HGET', kind, code)
-  if not held then
-    redis.call('ZADD', kind .. ':all', 0, code)
-  end
-  move(kind, code, 0, held and string.match(held, '^([^\\n]*)\\n') or nil, group)
-  redis.call('HSET', kind, code, group .. '\\n' .. count .. '\\n' .. row)
-end
-
-local function open(code, count, group, row)
-  local held = redis.call('HGET', p .. ':subjects', code)
-  if held then
-    local was, _, rest = string.match(held, '^([^\\n]*)\\n(%d+)\\n(.*)$')
-    redis.call('HSET', p .. ':subjects', code, was .. '\\n' .. count .. '\\n' .. rest)
-  else
-    subject(code, group, count, row)
-  end
-end
-
-local function dead(id, body)
-  local kind = p .. ':rejects'
-  if redis.call('SADD', kind .. ':ids', id) == 0 then return end
-  redis.call('LPUSH', kind, id .. '\\n' .. body)
-  redis.call('INCR', kind .. ':count')
-  while redis.call('LLEN', kind) > tonumber(ARGV[2]) do
-    local old = redis.call('RPOP', kind)
-    redis.call('SREM', kind .. ':ids', string.match(old, '^([^\\n]*)\\n'))
-  end
-end
-
-local function tally(name, n)
-  if redis.call('HINCRBY', p .. ':tallies', name, n) == 0 then
-    redis.call('HDEL', p .. ':tallies', name)
-  end
-end
-
-local does = {tally = {tally, 2},
-  alert = {alert, 5}, subject = {subject, 4}, open = {open, 4}, dead = {dead, 2}}
-while i <= #ARGV do
-  local what, values = unpack(does[ARGV[i]])
-  what(unpack(ARGV, i + 1, i + values))
-  i = i + 1 + values
-end
-"""
+_SCRIPT = (Path(__file__).parent / "redis_view.lua").read_text()
 
 
 class RedisView:
@@ -220,23 +142,31 @@ class RedisView:
     def _effects(self, tx: Any, change: Change, rows: Rows, sums: redis_tallies.Sums) -> None:
         names = self.keys
         words: list[Any] = []
-        for _, x in rows.alerts:
-            words += ("alert", x.id, x.subject, keys.group(x.rule, x.level, x.state),
-                      int(not x.was), _PACK(x))
+        # Districts first: alerts are counted by them.
         for row in rows.subjects.values():
-            words += ("subject", row.subject, *_subject(row))
+            words += ("subject", row.subject, *_subject(row),
+                      rows.recorded_ms[row.subject] // HOUR_MS)
         for code, count in rows.open_alerts.items():
             group, _, row_ = _subject(UNKNOWN)
             words += ("open", code, count, group, row_)
+        for _, x in rows.alerts:
+            words += ("alert", x.id, x.subject, keys.group(x.rule, x.level, x.state),
+                      int(not x.was), _PACK(x), x.updated_ms // HOUR_MS)
         for seq, refused, raw in rows.rejects:
             words += _dead(f"log/{change.partition}/{seq}", Dead(
                 refused.recorded_ms, "log", refused.reason, raw, refused.source, refused.id,
                 refused.type, refused.subject))
         for name, n in sums.moved.items():
             words += ("tally", name, n)
+        for clock_ms, taken in rows.taken:
+            hour = clock_ms // HOUR_MS
+            for source, n in taken.items():
+                words += ("taken", change.partition, hour, source, n)
+            words += ("passed", change.partition, hour)
         if words:
             # With its text: a script known by its hash only may be forgotten by the server.
-            tx.eval(_SCRIPT, 1, names.prefix, TRANSITIONS_MAX, REJECTS_MAX, *words)
+            tx.eval(_SCRIPT, 1, names.prefix, TRANSITIONS_MAX, REJECTS_MAX, HOURS_KEPT_D,
+                    *words)
         sums.write(tx)
         for _, review in rows.reviews:
             now, before = ("open", "closed") if review.open else ("closed", "open")
@@ -256,7 +186,7 @@ class RedisView:
         id
             Names it among all: "topic/partition/offset".
         """
-        self.client.eval(_SCRIPT, 1, self.keys.prefix, TRANSITIONS_MAX, REJECTS_MAX,
+        self.client.eval(_SCRIPT, 1, self.keys.prefix, TRANSITIONS_MAX, REJECTS_MAX, HOURS_KEPT_D,
                          *_dead(id, dead))
 
     def rejects_mark(self) -> int:
@@ -280,6 +210,7 @@ def _subject(row: SubjectRow) -> tuple[str, int, bytes]:
     return keys.group(row.district, row.public_grade, row.kind), row.open_alerts, _PACK(row[1:8])
 
 
-def _dead(id: str, dead: Dead) -> tuple[str, str, bytes]:
-    return "dead", id, _PACK((dead.received_ms, dead.origin, dead.source, dead.id, dead.type,
-                              dead.subject, dead.reason, dead.raw[:RAW_MAX_BYTES]))
+def _dead(id: str, dead: Dead) -> tuple[str, str, bytes, int]:
+    return ("dead", id, _PACK((dead.received_ms, dead.origin, dead.source, dead.id, dead.type,
+                               dead.subject, dead.reason, dead.raw[:RAW_MAX_BYTES])),
+            dead.received_ms // HOUR_MS)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from storage.effects import (
     AlertChanged,
     Answered,
     OpenAlerts,
+    Passed,
     Rejected,
     ReviewChanged,
     SubjectChanged,
@@ -16,6 +17,9 @@ from storage.effects import (
 from storage.tallies import Pairs
 from storage.view import Placed
 
+HOUR_MS = 3_600_000
+HOURS_KEPT_D = 400
+"""How long a view says what happened in an hour."""
 PLACE_BITS = 24
 """A sequence number is the log offset and, in its low bits, the effect's place in the envelope."""
 
@@ -38,6 +42,13 @@ UNKNOWN = SubjectRow("", "", "", "", "", "ungraded", "ungraded", 0, 0)
 """What is shown of a subject before its first `SubjectChanged`."""
 
 
+class Taken(NamedTuple):
+    """A shard came to an hour; what each source sent since it came to the one before."""
+
+    clock_ms: int
+    events: Mapping[str, int]
+
+
 class Rows(NamedTuple):
     """Rows to write, in the order of their effects; `seq` names the effect."""
 
@@ -52,11 +63,14 @@ class Rows(NamedTuple):
     """Departments that grade a subject two by two, of each in `subjects`."""
     rejects: list[tuple[int, Rejected, bytes]]
     """(seq, refusal, bytes of the event)."""
+    recorded_ms: dict[str, int]
+    """When the log took the last word about each of `subjects` [epoch ms]."""
+    taken: list[Taken]
 
 
 def rows_of(effects: Iterable[Placed]) -> Rows:
     """Rows for some effects in the order of the log. Of a subject only the last word counts."""
-    rows = Rows([], [], {}, {}, [], {}, [])
+    rows = Rows([], [], {}, {}, [], {}, [], {}, [])
     for offset, place, effect, raw in effects:
         assert place < 1 << PLACE_BITS
         seq = offset << PLACE_BITS | place
@@ -69,6 +83,7 @@ def rows_of(effects: Iterable[Placed]) -> Rows:
                     subject, effect.name, effect.kind, effect.district, effect.industry,
                     effect.public_grade, effect.lowest_grade, effect.gap, effect.open_alerts)
                 rows.pairs[subject] = effect.pairs
+                rows.recorded_ms[subject] = effect.recorded_ms
             case OpenAlerts(subject=subject, count=count):
                 row = rows.subjects.get(subject)
                 if row is None:
@@ -81,6 +96,8 @@ def rows_of(effects: Iterable[Placed]) -> Rows:
                 rows.answers.append(effect)
             case Rejected():
                 rows.rejects.append((seq, effect, raw))
+            case Passed():
+                rows.taken.append(Taken(effect.clock_ms, effect.taken))
             case _:
                 pass
     return rows

@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 import xxhash
 
-from storage import sqlite_tallies
+from storage import sqlite_counts, sqlite_tallies
 from storage.effects import Effect, Reason, Rejected
 from storage.rows import rows_of
 from storage.view import Placed
@@ -33,9 +33,11 @@ CREATE TABLE IF NOT EXISTS log (
     body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS alerts (
     id TEXT PRIMARY KEY, seq INTEGER NOT NULL, rule TEXT NOT NULL, level TEXT NOT NULL,
-    state TEXT NOT NULL, subject TEXT NOT NULL, body BLOB NOT NULL) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS alerts_seq ON alerts (seq);
-CREATE INDEX IF NOT EXISTS alerts_subject ON alerts (subject);
+    state TEXT NOT NULL, subject TEXT NOT NULL, body BLOB NOT NULL,
+    opened INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS alerts_opened ON alerts (opened);
+CREATE INDEX IF NOT EXISTS alerts_group ON alerts (rule, level, state, opened);
+CREATE INDEX IF NOT EXISTS alerts_subject ON alerts (subject, opened);
 CREATE TABLE IF NOT EXISTS transitions (
     seq INTEGER PRIMARY KEY, alert TEXT NOT NULL, was TEXT NOT NULL, state TEXT NOT NULL,
     body BLOB NOT NULL);
@@ -63,7 +65,7 @@ CREATE TABLE IF NOT EXISTS rejects (
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS checkpoint (
     part INTEGER PRIMARY KEY, body BLOB NOT NULL);
-"""
+""" + sqlite_counts.SCHEMA
 
 
 class StoreError(Exception):
@@ -179,6 +181,9 @@ class SqliteStore:
                            (offset, recorded_ms, hashes, envelope))
                 self._apply(offset, effects, raws)
             if dead:
+                tally = sqlite_counts.Tally(db)
+                tally.dead(d.received_ms for d in dead)
+                tally.write()
                 db.executemany(_REJECT, [
                     (d.received_ms, d.origin, d.source, d.id, d.type, d.subject, _PACK(d.reason),
                      d.raw) for d in dead])
@@ -188,20 +193,12 @@ class SqliteStore:
             Placed(offset, n, x, raws.get(x.position, b"") if isinstance(x, Rejected) else b"")
             for n, x in enumerate(effects))
         db = self._db
-        if rows.subjects:
-            db.executemany("INSERT OR REPLACE INTO subjects VALUES (?,?,?,?,?,?,?,?,?)",
-                           rows.subjects.values())
-        if rows.open_alerts:
-            db.executemany(
-                "INSERT INTO subjects VALUES (?,'','','','','ungraded','ungraded',0,?) "
-                "ON CONFLICT (subject) DO UPDATE SET open_alerts=excluded.open_alerts",
-                rows.open_alerts.items())
-        if rows.alerts:
-            told = [(seq, x, _PACK(x)) for seq, x in rows.alerts]
-            db.executemany("INSERT OR REPLACE INTO alerts VALUES (?,?,?,?,?,?,?)", [
-                (x.id, seq, x.rule, x.level, x.state, x.subject, body) for seq, x, body in told])
-            db.executemany("INSERT OR REPLACE INTO transitions VALUES (?,?,?,?,?)", [
-                (seq, x.id, x.was, x.state, body) for seq, x, body in told])
+        tally = sqlite_counts.Tally(db)
+        tally.subjects(rows)
+        tally.alerts(rows.alerts)
+        tally.taken(rows.taken)
+        tally.dead(x.recorded_ms for _, x, _ in rows.rejects)
+        tally.write()
         if rows.reviews:
             sqlite_tallies.put_reviews(db, rows.reviews)
         if rows.pairs:

@@ -74,5 +74,8 @@ class Queries:
     def summary(self) -> Row:
         return self._situation.summary()
 
+    def situation(self) -> Row:
+        return self._situation.details()
+
     def metrics_text(self) -> bytes:
         return self._situation.metrics_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -17,19 +18,18 @@ from storage.sqlite_store import SqliteStore
 from storage.tallies import Lane
 from streams import codec, rows
 from streams.rows import Row
-from streams.view import GRADES, count_open
+from streams.view import GRADES, District, Hour, by_district, count_open
 
 _ALERT = msgspec.msgpack.Decoder(AlertChanged).decode
 _REVIEW = msgspec.msgpack.Decoder(ReviewChanged).decode
 _REASON = msgspec.msgpack.Decoder(Reason).decode
 Variants: TypeAlias = Callable[[Sequence[AlertChanged]], list[list[int | None]]]
-# Of an alert that opened more than once the last opening counts.
 _ALERTS = """
-SELECT a.body, a.seq, ifnull(s.name, '') FROM transitions t
-JOIN alerts a ON a.id = t.alert LEFT JOIN subjects s ON s.subject = a.subject
-WHERE t.was = '' AND NOT EXISTS (SELECT 1 FROM transitions u
-    WHERE u.alert = t.alert AND u.was = '' AND u.seq > t.seq)"""
-_OPENED = "SELECT max(seq) FROM transitions WHERE alert=? AND was=''"
+SELECT a.body, a.seq, ifnull(s.name, ''), a.opened FROM alerts a
+LEFT JOIN subjects s ON s.subject = a.subject WHERE a.opened < ?"""
+_GROUP = " AND a.rule = ? AND a.level = ? AND a.state = ?"
+_END = 2**63 - 1
+_NEWEST = " ORDER BY a.opened DESC LIMIT ?"
 
 _BOARD = "FROM board WHERE a=? AND b=? AND lane=? AND at>? AND at<?"
 _POLICY = """
@@ -93,20 +93,35 @@ class Reader:
                level: str | None = None, subject: str | None = None, limit: int = 50,
                before: str | None = None) -> list[Row]:
         """Alerts, the newest opening first; `before` = the last `id` of the page before."""
-        sql, values = _ALERTS, list[Any]()
-        for column, value in (("rule", rule), ("state", state), ("level", level),
-                              ("subject", subject)):
-            if value is not None:
-                sql += f" AND a.{column} = ?"
-                values.append(value)
+        below = _END
         if before is not None:
-            opened = self.query(_OPENED, (before,))[0][0]
-            if opened is None:
+            opened = self.query("SELECT opened FROM alerts WHERE id=?", (before,))
+            if not opened:
                 return []
-            sql += " AND t.seq < ?"
-            values.append(opened)
-        found = self.query(sql + " ORDER BY t.seq DESC LIMIT ?", (*values, limit))
-        return self._rows([(_ALERT(body), seq, name) for body, seq, name in found])
+            below = opened[0][0]
+        given = (rule, level, state)
+        if subject is not None:
+            sql, values = _ALERTS + " AND a.subject = ?", [below, subject]
+            for column, value in zip(("rule", "level", "state"), given, strict=True):
+                if value is not None:
+                    sql += f" AND a.{column} = ?"
+                    values.append(value)
+            found = self.query(sql + _NEWEST, (*values, limit))
+        elif given == (None, None, None):
+            found = self.query(_ALERTS + _NEWEST, (below, limit))
+        else:
+            # Rule, level and state together have an index: some lists, each in order, are one.
+            found = heapq.nlargest(limit, (row for group in self._groups(given) for row in
+                                           self.query(_ALERTS + _GROUP + _NEWEST,
+                                                      (below, *group, limit))),
+                                   key=lambda row: row[3])
+        return self._rows([(_ALERT(body), seq, name) for body, seq, name, _ in found])
+
+    def _groups(self, given: tuple[str | None, ...]) -> list[tuple[str, ...]]:
+        """(rule, level, state) of which there are alerts, with the given ones at their places."""
+        held = self.query("SELECT a, b, c FROM counts WHERE kind='alerts' AND n > 0")
+        return [group for group in held if all(
+            want in (None, is_) for want, is_ in zip(given, group, strict=True))]
 
     def alert(self, alert_id: str) -> Row | None:
         found = self.query(
@@ -223,14 +238,33 @@ class Reader:
 
     def open_alerts(self) -> tuple[dict[str, int], dict[str, int]]:
         """Open alerts by level and by rule."""
-        return count_open([(rule, level, state, count) for rule, level, state, count in self.query(
-            "SELECT rule, level, state, count(*) FROM alerts GROUP BY rule, level, state")])
+        return count_open(self.query("SELECT a, b, c, n FROM counts WHERE kind='alerts'"))
 
     def grades(self) -> dict[str, int]:
         """Subjects by public grade."""
         out = dict.fromkeys(GRADES, 0)
-        out.update(self.query("SELECT public_grade, count(*) FROM subjects GROUP BY public_grade"))
+        for grade, n in self.query("SELECT b, sum(n) FROM counts WHERE kind='subjects' GROUP BY b"):
+            out[grade] += n
         return out
+
+    def districts(self) -> dict[str, District]:
+        """Businesses by grade and open alerts by level, of each district."""
+        return by_district(
+            self.query("SELECT a, b, n FROM counts WHERE kind='subjects'"),
+            self.query("SELECT a, b, n FROM counts WHERE kind='open'"))
+
+    def hours(self, first: int) -> list[Hour]:
+        """What happened in each hour from `first` on."""
+        return [Hour(*row) for row in self.query(
+            "SELECT hour, what, a, b, n FROM hours WHERE hour >= ? AND n <> 0", (first,))]
+
+    def feeds(self) -> list[tuple[str, int, int]]:
+        """(source, hour since 1970, events), the latest hours of each source that sent any."""
+        return [(source, hour, n) for source, hour, n in self.query(
+            "SELECT source, hour, n FROM feeds WHERE source <> '' ORDER BY source, hour")]
+
+    def utc_offset_ms(self) -> int:
+        return self.offset_ms
 
     def reviews_open(self) -> int:
         return int(self.query("SELECT count(*) FROM reviews WHERE open=1")[0][0])

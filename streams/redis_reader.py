@@ -14,14 +14,14 @@ from storage import redis_keys as keys
 from storage import tallies
 from storage.effects import AlertChanged, ReviewChanged
 from storage.redis_keys import Group
-from storage.rows import SubjectRow
+from storage.rows import HOUR_MS, SubjectRow
 from storage.sqlite_store import StoreError
 from storage.tallies import Lane
 from streams import rows
 from streams.facts import variants_of
 from streams.redis_state import CHUNK, RedisState
 from streams.rows import Row
-from streams.view import GRADES, count_open
+from streams.view import GRADES, District, Hour, by_district, count_open
 
 CONNECT_S = 5.0
 ANSWER_S = 60.0
@@ -238,6 +238,40 @@ class RedisReader(RedisState):
         for (_, grade, _), _, count in self._groups(self.keys.subjects, {}):
             out[grade] += count
         return out
+
+    def districts(self) -> dict[str, District]:
+        """Businesses by grade and open alerts by level, of each district."""
+        at = self.client.hgetall(f"{self.keys.alerts}:at")
+        return by_district(
+            [(district, grade, count) for (district, grade, _), _, count
+             in self._groups(self.keys.subjects, {})],
+            [(*key.decode().split("\n"), int(n)) for key, n in at.items()])
+
+    def hours(self, first: int) -> list[Hour]:
+        """What happened in each hour from `first` on."""
+        last = int(self.standing().clock_ms // HOUR_MS)
+        with self.client.pipeline(transaction=False) as tx:
+            # A shard may be a little ahead of the slowest.
+            for day in range(first // 24, last // 24 + 2):
+                tx.hgetall(self.keys.hours(day))
+            held = [x for part in tx.execute() for x in part.items()]
+        found = [(*key.decode().split("\n"), int(n)) for key, n in held]
+        return [Hour(int(hour), what, a, b, n) for hour, what, a, b, n in found
+                if n and int(hour) >= first]
+
+    def feeds(self) -> list[tuple[str, int, int]]:
+        """(source, hour since 1970, events), the latest hours of each source that sent any."""
+        out = []
+        for key, value in self.client.hgetall(self.keys.feeds).items():
+            source = key.decode().partition("\n")[0]
+            if source:
+                hour, _, n = value.decode().partition(" ")
+                out.append((source, int(hour), int(n)))
+        return sorted(out)
+
+    def utc_offset_ms(self) -> int:
+        timeline = self.timeline()
+        return timeline.last.offset_ms if timeline is not None else 0
 
     def reviews_open(self) -> int:
         return int(self.client.zcard(self.keys.reviews_in("open")))

@@ -17,6 +17,7 @@ from fastapi import FastAPI
 
 from config import load
 from config.channels import Channels
+from config.districts import districts
 from config.load import ConfigError, Settings
 from console.app import create_app
 from console.receipts import Receive
@@ -186,6 +187,7 @@ def console_of(service: Service, settings: Settings, policy_path: Path | None, h
         service, token=settings.http.token or None,
         allow_hosts=[*LOOPBACK, *settings.http.hosts, f"[{host}]" if ":" in host else host],
         items={row["id"]: row for row in load.items(policy_path)},
+        districts=districts(policy_path),
         body_bytes_max=settings.intake.body_max_bytes, receive=receive)
 
 

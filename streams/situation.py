@@ -7,15 +7,23 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from alerts.lifecycle import OPEN
 from models.ledger import DAY_MS
 from storage.effects import AlertChanged, Effect
-from streams import metrics, review_board
+from storage.rows import HOUR_MS
+from streams import metrics, outlook, review_board
 from streams.show import iso_ms
 from streams.view import Standing, View
 
 Row = dict[str, Any]
 KEPT_FACTOR = 20
 """A count over the view is kept for so many times as long as it took."""
+DETAILS_S = 2.0
+"""What the first page shows beside its counters may be so old."""
+EMERGING = ("regional-surge", "complaint-surge", "related-risk")
+"""Rules that see more than one business turn bad."""
+OF_FEEDS = ("feed-silent", "identifier-errors")
+EMERGING_MAX, FEEDS_MAX = 8, 200
 
 
 class Situation:
@@ -34,6 +42,7 @@ class Situation:
         self._appends = 0
         self._append_s = 0.0
         self._kept: tuple[float, Row] = (0.0, {})
+        self._detailed: tuple[float, Row] = (0.0, {})
         self.more: Callable[[], Mapping[str, metrics.Samples]] = dict
         """Further metrics, of what runs beside."""
 
@@ -77,6 +86,38 @@ class Situation:
     def reviews(self) -> Row:
         """Outcomes of reviews and how often grades lie apart (`review_board.statistics`)."""
         return review_board.statistics(self._view.tallies(), self.today())
+
+    def details(self) -> Row:
+        """What `GET /api/v1/situation` gives: districts, trend, what emerges, feeds, the model; a
+        moment old at most. Counted from what the view keeps counted, never from its rows."""
+        until, held = self._detailed
+        started = time.monotonic()
+        if started < until:
+            return held
+        clock_ms, view = self._standing().clock_ms, self._view
+        offset_ms = view.utc_offset_ms()
+        hours = view.hours(outlook.first_hour(clock_ms, offset_ms))
+        day_ago = clock_ms // HOUR_MS - 24
+        made = {
+            "as_of": iso_ms(clock_ms),
+            "districts": outlook.districts(view.districts()),
+            "trend": outlook.trend(hours, view.grades(), clock_ms, offset_ms),
+            "emerging": {"alerts": self._open(EMERGING, EMERGING_MAX),
+                         "rising": outlook.rising(hours, clock_ms)},
+            "feeds": outlook.feeds(view.feeds(), self._open(OF_FEEDS, FEEDS_MAX), clock_ms),
+            "dead_letters_24h": sum(x.n for x in hours
+                                    if x.what == "dead" and x.hour >= day_ago),
+            "model": outlook.model(view.models()),
+        }
+        ended = time.monotonic()
+        self._detailed = ended + max(KEPT_FACTOR * (ended - started), DETAILS_S), made
+        return made
+
+    def _open(self, rules: Iterable[str], most: int) -> list[Row]:
+        """Open alerts of some rules, the newest first."""
+        rows = [row for rule in rules for state in sorted(OPEN)
+                for row in self._view.alerts(rule=rule, state=state, limit=most)]
+        return sorted(rows, key=lambda row: (row["opened_at"], row["id"]), reverse=True)[:most]
 
     def metrics_text(self) -> bytes:
         """Metrics in the Prometheus text format."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from collections.abc import Iterable
+from typing import Any, NamedTuple, Protocol
 
 from alerts.lifecycle import OPEN
 from storage.tallies import Lane
@@ -27,6 +28,26 @@ class Standing(NamedTuple):
     policy: str
     """Hash of the policy in force; "" before the first."""
     version: str
+
+
+class Hour(NamedTuple):
+    """A count of something that happened in an hour."""
+
+    hour: int
+    """Since 1970, UTC."""
+    what: str
+    """"opened" and "ended": alerts of rule `a` and level `b`; "grade": net change of businesses
+    with the public grade `a`; "dead": dead letters."""
+    a: str
+    b: str
+    n: int
+
+
+class District(NamedTuple):
+    grades: dict[str, int]
+    """Businesses by public grade."""
+    open: dict[str, int]
+    """Open alerts by level."""
 
 
 class View(Protocol):
@@ -86,6 +107,19 @@ class View(Protocol):
     def grades(self) -> dict[str, int]:
         """Subjects by public grade."""
 
+    def districts(self) -> dict[str, District]:
+        """By code; "" holds whatever has none. Nothing is scanned for it."""
+
+    def hours(self, first: int) -> list[Hour]:
+        """What happened in each hour from `first` on, in any order; 400 days are kept."""
+
+    def feeds(self) -> list[tuple[str, int, int]]:
+        """(source, hour since 1970, events) by source and hour: of each clock hour the latest day
+        with events, without the running hour."""
+
+    def utc_offset_ms(self) -> int:
+        """What civil days are off UTC; 0 before the first policy."""
+
     def reviews_open(self) -> int: ...
 
     def rejected(self) -> int:
@@ -95,12 +129,24 @@ class View(Protocol):
         """The last report of the analysis (`Analysis.report`); None before the first."""
 
 
-def count_open(counts: list[tuple[str, str, str, int]]) -> tuple[dict[str, int], dict[str, int]]:
+def count_open(counts: Iterable[tuple[Any, ...]]) -> tuple[dict[str, int], dict[str, int]]:
     """Open alerts by level and by rule, from (rule, level, state, number of alerts)."""
     by_level = dict.fromkeys(LEVELS, 0)
     by_rule: dict[str, int] = {}
     for rule, level, state, count in counts:
-        if state in OPEN:
+        if state in OPEN and count:
             by_level[level] += count
             by_rule[rule] = by_rule.get(rule, 0) + count
     return by_level, dict(sorted(by_rule.items()))
+
+
+def by_district(subjects: Iterable[tuple[Any, ...]],
+                alerts: Iterable[tuple[Any, ...]]) -> dict[str, District]:
+    """Districts from (district, grade, businesses) and (district, level, open alerts)."""
+    out: dict[str, District] = {}
+    for place, rows in enumerate((subjects, alerts)):
+        for code, value, n in rows:
+            if n:
+                held = out.setdefault(code, District({}, {}))[place]
+                held[value] = held.get(value, 0) + n
+    return {code: out[code] for code in sorted(out)}

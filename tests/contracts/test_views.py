@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 from unittest import mock
@@ -22,12 +23,15 @@ import pytest
 import redis
 from cluster import Given
 
+from alerts.lifecycle import OPEN
 from models.weights import NOTHING_LEARNED
 from storage import redis_view
 from storage.effects import AlertChanged, Answered, OpenAlerts, Reason, ReviewChanged
 from storage.redis_view import RedisView
+from storage.rows import HOUR_MS
 from storage.sqlite_store import Dead, StoreError
 from storage.view import Change, MarkMismatch, Placed
+from streams import codec
 from streams.change import place, touched
 from streams.cli import invoke
 from streams.embedded import Embedded
@@ -154,6 +158,62 @@ def test_numbers(asked: Asked, city: EmbeddedService) -> None:
     assert view.rejected() == other.rejected()
     assert asked.standing()._replace(offset=0) == city.runner.standing()._replace(offset=0)
     assert Situation(asked.standing, view).summary() == city.summary()
+
+
+def test_what_grew_is_what_a_scan_counts(asked: Asked, city: EmbeddedService) -> None:
+    """Tallies are kept by the way; here they are counted again from rows and transitions."""
+    subjects = city.subjects(limit=100_000)
+    alerts = city.alerts(limit=100_000)
+    where = {x["subject"]: x["district"] for x in subjects}
+    grades = Counter((x["district"], x["public_grade"]) for x in subjects)
+    still = Counter((where.get(x["subject"], ""), x["level"]) for x in alerts
+                    if x["state"] in OPEN)
+    found = asked.view.districts()
+    assert len(found) > 10 and sum(still.values()) > 20
+    assert {(d, g): n for d, held in found.items() for g, n in held.grades.items()} == grades
+    assert {(d, level): n for d, held in found.items() for level, n in held.open.items()} == still
+    hours = asked.view.hours(0)
+    opened, ended = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for x in city.changes(0, 100_000):
+        key = x["rule"], x["level"]
+        was = x["was"] in OPEN
+        opened[key] += x["state"] in OPEN and not was
+        ended[key] += was and x["state"] not in OPEN
+    for what, want in (("opened", +opened), ("ended", +ended)):
+        got = Counter[tuple[str, str]]()
+        for x in hours:
+            if x.what == what:
+                got[x.a, x.b] += x.n
+        assert got == want and len(want) > 5
+    net = Counter[str]()
+    for x in hours:
+        if x.what == "grade":
+            net[x.a] += x.n
+    assert {g: net[g] for g in "ABCD"} == {g: city.summary()["grades"][g] for g in "ABCD"}
+    # Those of intake are dated far ahead here (`streams.batch.PRESENT_MS`).
+    end = city.summary()["as_of"]
+    dead = [x for x in city.rejects(limit=100_000) if x["at"] <= end]
+    last = asked.standing().clock_ms // HOUR_MS
+    assert sum(x.n for x in hours if x.what == "dead" and x.hour <= last) == len(dead) > 0
+    newest = max(x.hour for x in hours if x.hour <= last)
+    assert sorted(asked.view.hours(newest)) == sorted(x for x in hours if x.hour >= newest)
+
+
+def test_feeds(asked: Asked, city: EmbeddedService) -> None:
+    """What every source sent lately, against the envelopes of the log themselves."""
+    taken = Counter[tuple[str, int]]()
+    for _, body in city.runner.store.read(0):
+        for entry in codec.decode_envelope(body):
+            source = getattr(entry.event, "source", "")
+            if source:
+                taken[source, entry.recorded_ms // HOUR_MS] += 1
+    found = asked.view.feeds()
+    assert len({source for source, _, _ in found}) > 10
+    assert found == sorted(found)
+    for source, hour, n in found:
+        # Duplicates and refusals are not among what was taken.
+        assert 0 < n <= taken[source, hour], (source, hour)
+    assert asked.view.feeds() == city._reader.feeds()
 
 
 def test_alerts(asked: Asked, city: EmbeddedService) -> None:
@@ -422,7 +482,8 @@ def test_nothing_expires(shown: dict[str, Asked], client: redis.Redis) -> None:
         assert client.ttl(key) == -1, key
         kinds.add(key.split(b":")[1])
     assert kinds == {b"layout", b"part", b"cards", b"sources", b"states", b"subjects", b"alerts",
-                     b"transitions", b"seq", b"reviews", b"answers", b"rejects"}
+                     b"transitions", b"seq", b"reviews", b"answers", b"rejects",
+                         b"hours", b"feeds"}
 
 
 def test_dead_letters_are_few_and_counted(view: RedisView,

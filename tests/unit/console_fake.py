@@ -251,6 +251,68 @@ class FakeService:
             "policy": {"hash": "9f2c44aa01", "version": "2026.11"},
         }
 
+    def situation(self) -> Row:
+        alerts = self.alerts(limit=10_000)
+        days = [f"2026-11-{n:02d}" for n in range(1, 31)]
+        ups = {level: [n % 7 for n in range(30)] for level in LEVELS}
+        return {
+            "as_of": "2026-11-21T08:00:00.000Z",
+            "districts": [
+                {
+                    "district": code,
+                    "subjects": 40_000 + n,
+                    "grades": {"A": 40_000},
+                    "alerts_open": dict.fromkeys(LEVELS, n),
+                    "risk": [0.4, 1.0, 1.5, 2.5, 4.0][n % 5],
+                }
+                for n, code in enumerate(
+                    ("500101", "500103", "500106", "500107", "500157", "500241", "999999")
+                )
+            ],
+            "trend": {
+                "days": days,
+                "opened": ups,
+                "ended": ups,
+                "grades": {grade: [100 + n for n in range(30)] for grade in "ABCD"},
+            },
+            "emerging": {
+                "alerts": alerts[:2],
+                "rising": [{"rule": "risk-high", "opened": 12, "usual": 3.5, "chance": 0.0002}],
+            },
+            "feeds": [
+                {
+                    "source": "cq/12345",
+                    "events_24h": 0,
+                    "last_hour": "2026-11-20T08:00:00.000Z",
+                    "alert": {
+                        "id": "feed-silent/x",
+                        "rule": "feed-silent",
+                        "level": "orange",
+                        "title": {"zh": "数据源中断", "en": "Feed silent"},
+                    },
+                },
+                {
+                    "source": "cq/scjg",
+                    "events_24h": 1234,
+                    "last_hour": "2026-11-21T07:00:00.000Z",
+                    "alert": None,
+                },
+            ],
+            "dead_letters_24h": len(self.dead),
+            "model": {
+                "name": "bounded scorecard",
+                "weights": "w000012",
+                "as_of": "2026-11-17",
+                "examples": 5120,
+                "adverse": 311,
+                "auc": 0.796,
+                "ece": 0.012,
+                "predicted": 0.061,
+                "observed": 0.058,
+                "drifting": False,
+            },
+        }
+
     def metrics_text(self) -> bytes:
         return b"# TYPE xinfeng_events_total counter\nxinfeng_events_total 1\n"
 

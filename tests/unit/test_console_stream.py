@@ -26,12 +26,13 @@ async def read(streams: Streams, after: int, count: int) -> list[int]:
     """Ids of the next `count` events, then a cut."""
     seen, events = list[int](), streams.events(after, {})
     async for chunk in events:
-        if b"event: alert" in chunk:
-            fields = dict(line.split(": ", 1) for line in chunk.decode().strip().split("\n"))
-            assert json.loads(fields["data"])["seq"] == int(fields["id"])
-            seen.append(int(fields["id"]))
-            if len(seen) == count:
-                break
+        for event in chunk.decode().strip().split("\n\n"):
+            if "event: alert" in event and len(seen) < count:
+                fields = dict(line.split(": ", 1) for line in event.split("\n"))
+                assert json.loads(fields["data"])["seq"] == int(fields["id"])
+                seen.append(int(fields["id"]))
+        if len(seen) == count:
+            break
     await events.aclose()  # type: ignore[attr-defined]
     return seen
 
@@ -71,7 +72,8 @@ def test_filters_heartbeat_reset_and_close() -> None:
         return chunks
 
     chunks = asyncio.run(run())
-    assert [chunk.split(b"\n")[0] for chunk in chunks] == [
+    events = b"".join(chunks).strip().split(b"\n\n")
+    assert [event.split(b"\n")[0] for event in events] == [
         b"retry: 2000",
         b"id: 1",
         b"id: 3",
