@@ -24,11 +24,11 @@ def districts(path: Path | None = None) -> list[dict[str, str]]:
     for row in rows:
         for axis in ("column", "row"):
             if not (row[axis].isascii() and row[axis].isdigit() and int(row[axis]) < 100):
-                raise load.ConfigError(f"{name}: {row['code']}: {axis}={row[axis]}: must be a whole "
-                                  "number from 0 to 99")
+                raise load.ConfigError(f"{name}: {row['code']}: {axis}={row[axis]}: must be a "
+                                       "whole number from 0 to 99")
         at = row["column"], row["row"]
         if at in seen:
-            raise load.ConfigError(f"{name}: {row['code']}: column={at[0]}, row={at[1]}: is the place "
-                              f"of {seen[at]}; must be free")
+            raise load.ConfigError(f"{name}: {row['code']}: column={at[0]}, row={at[1]}: is the "
+                                   f"place of {seen[at]}; must be free")
         seen[at] = row["code"]
     return rows

@@ -25,7 +25,7 @@ def tell(view: View, shard_of: Callable[[str], Shard | None], store: str, case: 
     StoreError: there is no such review, or nothing in the store.
     """
     if not case:
-        today = (view.clock_ms() + view.offset()) // DAY_MS
+        today = (view.clock_ms() + view.utc_offset_ms()) // DAY_MS
         found = review_board.statistics(view.tallies(), today)
         if json:
             put(found)

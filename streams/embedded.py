@@ -95,12 +95,13 @@ class Embedded:
     @contextmanager
     def together(self) -> Iterator[None]:
         """Appends in the block become durable when it ends, all at once."""
+        done = False
         try:
             with self.store.together():
                 yield
-        except BaseException:
-            self._torn = True
-            raise
+            done = True
+        finally:
+            self._torn |= not done
 
     def append(self, entries: Sequence[Entry], raws: Sequence[bytes],
                dead: Sequence[Dead] = ()) -> list[Effect]:

@@ -201,9 +201,6 @@ class Reader:
         found = self.query("SELECT recorded_ms FROM log ORDER BY offset DESC LIMIT 1")
         return int(found[0][0]) if found else 0
 
-    def offset(self) -> int:
-        return self.offset_ms
-
     def workday(self, day: int, n: int) -> int:
         return self._calendar.add(day, n)
 

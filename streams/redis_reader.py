@@ -167,10 +167,6 @@ class RedisReader(RedisState):
     def clock_ms(self) -> int:
         return self.standing().clock_ms
 
-    def offset(self) -> int:
-        timeline = self.timeline()
-        return timeline.last.offset_ms if timeline is not None else 0
-
     def workday(self, day: int, n: int) -> int:
         timeline = self.timeline()
         return timeline.last.workday(day, n) if timeline is not None else day + n

@@ -81,7 +81,7 @@ class Situation:
 
     def today(self) -> int:
         """Civil day number of the system's clock."""
-        return (self._standing().clock_ms + self._view.offset()) // DAY_MS
+        return (self._standing().clock_ms + self._view.utc_offset_ms()) // DAY_MS
 
     def reviews(self) -> Row:
         """Outcomes of reviews and how often grades lie apart (`review_board.statistics`)."""

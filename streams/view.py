@@ -85,9 +85,6 @@ class View(Protocol):
     def clock_ms(self) -> int:
         """Up to this moment everything is in [epoch ms]."""
 
-    def offset(self) -> int:
-        """What civil days are off UTC [ms]."""
-
     def workday(self, day: int, n: int) -> int:
         """The n-th working day after a day."""
 

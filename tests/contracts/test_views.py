@@ -483,7 +483,7 @@ def test_nothing_expires(shown: dict[str, Asked], client: redis.Redis) -> None:
         kinds.add(key.split(b":")[1])
     assert kinds == {b"layout", b"part", b"cards", b"sources", b"states", b"subjects", b"alerts",
                      b"transitions", b"seq", b"reviews", b"answers", b"rejects",
-                         b"hours", b"feeds"}
+                     b"hours", b"feeds", b"tallies", b"pairs"}
 
 
 def test_dead_letters_are_few_and_counted(view: RedisView,
