@@ -16,10 +16,12 @@ from statistics import median
 from typing import Any, get_args
 
 import events as ev
+import jsonschema
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from config import load
+from console import review_schema
 from console.service import Column
 from models.calendar import from_date
 from models.gap import PUBLIC, Grades, distance, parties
@@ -206,6 +208,23 @@ def test_a_case_is_the_same_from_the_log_alone(full: EmbeddedService) -> None:
         assert then is not None
         assert case(then, row, None) == full.review_case(row["id"])
     assert full.review_case("review-none") is None
+
+
+def test_what_is_answered_is_what_the_api_documents(full: EmbeddedService) -> None:
+    told = [{"receiver": "d-x", "endpoint": "d-x/mail", "at": None, "reason": "first",
+             "state": "delivered"}]
+    full.deliveries = lambda _: told
+    cases = [full.review_case(r["id"]) for r in full.reviews(limit=EVERY)]
+    full.deliveries = None
+    board = {"columns": full.review_board(), "reviews": full.review_column("overdue"), "next": None}
+    for schema, found in ((review_schema.STATISTICS, full.review_statistics()),
+                          (review_schema.BOARD, board),
+                          *((review_schema.CASE, c) for c in cases)):
+        jsonschema.validate(found, schema)
+        assert found is not None
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({**found, schema["required"][0]: 7}, schema)
+    assert all(c and c["told"][0]["name"] == "" for c in cases)
 
 
 def test_prometheus_sees_the_disagreement(full: EmbeddedService) -> None:
