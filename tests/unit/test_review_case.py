@@ -136,11 +136,28 @@ def test_a_review_whose_gap_never_was_is_closed() -> None:
     assert opened.open and opened.pairs
     s.do("2026-05-20", "penalty.revoked", of="bad")
     last = s.reviews()[-1]
-    assert (last.id, last.open, last.pairs) == (opened.id, False, [])
+    assert (last.id, last.open) == (opened.id, False)
+    assert [(p.end, p.ended_day - p.start_day) for p in last.pairs] == [("facts", 16)]
+    assert {last.pairs[0].a, last.pairs[0].b} == {
+        x["department"] or "public" for x in (opened.highest, opened.lowest)}
     assert (last.opened_ms, last.start_day, last.due_day) == (
         opened.opened_ms, opened.start_day, opened.due_day)
     found = whole(s)
     assert found["history"][-1]["how"] == "taken_back" and found["ended_on"] == "2026-05-20"
+
+
+def test_a_grade_adjusted_on_the_day_the_gap_came_is_that_departments_doing() -> None:
+    """No day is left on which the grades lay apart, and yet somebody answered."""
+    s, (one, other) = apart(), departments(apart())
+    id = s.reviews()[-1].id
+    s.do("2026-05-05T16:00:00", "review.answered", review=id, department=other, grade="B",
+         **ADJUST)
+    found = whole(s)
+    assert (found["id"], found["state"], found["ended_on"]) == (id, "closed", "2026-05-05")
+    assert ends(found) == [(*sorted((one, other)), "a" if other < one else "b")]
+    assert found["answers"][0]["department"] == other
+    assert (found["history"][-1]["how"], found["history"][-1]["departments"]) == (
+        "adjusted", [other])
 
 
 def test_a_closed_review_keeps_the_day_it_was_opened() -> None:
