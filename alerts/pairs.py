@@ -72,6 +72,22 @@ def courses(grades: Grades, review: Review, day: int) -> list[Course]:
             for _, c in sorted(found.items())]
 
 
+def undone(departments: list[str], start: int, ended: int, adjusted: set[str]) -> Course:
+    """What is left of a gap that the facts no longer know: its two ends.
+
+    Parameters
+    ----------
+    departments
+        Of the best and the worst grade; "" = the public one.
+    adjusted
+        Departments whose answer to the review gave another grade: on the day it was opened that
+        leaves no day on which the grades lay apart.
+    """
+    a, b = sorted(d or PUBLIC for d in departments)
+    end = "a" if a in adjusted else "b" if b in adjusted else "facts"
+    return Course(a, b, start, ended, end)
+
+
 def days(grades: Grades, first: int, last: int) -> list[int]:
     """The days of a span on which a grade in force may change, its first one included."""
     return sorted({first, *(d for d in grades.breaks() if first <= d <= last)})

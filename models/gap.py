@@ -81,6 +81,7 @@ class Grades:
                 if f.closed_day:
                     stop = min(stop, f.closed_day)
                 raw.append((f.item, f.variant >> 3, f.time, f.key, f, stop))
+        given = {r[0] for r in raw}
         own = {identity("review", review_id(self.subject, n)) for n in range(REVIEWS_MAX)} if (
             facts.acts) else set()
         for f in facts.acts:
@@ -88,8 +89,10 @@ class Grades:
                 continue
             # A department that adjusts its grade in a review has assigned it.
             if f.variant & 8 and f.variant & 7 != NO_GRADE:
-                raw.extend((item, 0, f.time, f.key, f, FOREVER) for item in self.paths
-                           if item and card.department_codes[card.department_of[item]] == f.extra)
+                # Its items are those it was graded for, by the facts or by itself.
+                raw.extend((item, 0, f.time, f.key, f, FOREVER)
+                           for item in sorted({*self.paths, *given}) if item
+                           and card.department_codes[card.department_of[item]] == f.extra)
         raw.sort(key=lambda r: r[:4])
         out = []
         for n, (item, issuer, _, _, f, stop) in enumerate(raw):

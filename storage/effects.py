@@ -97,7 +97,7 @@ class ReviewChanged(msgspec.Struct, frozen=True):
     answers: list[dict[str, Any]]
     updated_ms: int
     pairs: list[PairGap] = []
-    """Every two parties that lay apart since it was opened; none when they never did: the facts
+    """Every two parties that lay apart since it was opened; the two furthest apart, when the facts
     it was opened for were taken back."""
 
 

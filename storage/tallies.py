@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
@@ -22,6 +23,7 @@ Pairs: TypeAlias = Sequence[tuple[str, str, bool]]
 """Every two departments that grade a business, and whether they lie apart."""
 PAIRS = msgspec.msgpack.Decoder(list[tuple[str, str, bool]]).decode
 _DAY_0 = 1_000_000
+_WORDS = msgspec.json.Decoder(list[str | int]).decode
 ALL = ""
 """Stands for any party."""
 
@@ -91,14 +93,16 @@ def of_business(pairs: Pairs) -> list[str]:
     return sorted(out)
 
 
+@lru_cache(maxsize=100_000)
 def name(*words: str | int) -> str:
+    """Name of a sum: one line, whatever the words are. Remembered, since few are asked for often.
+    """
     return json.dumps(words, ensure_ascii=False, separators=(",", ":"))
 
 
 def words(of: str) -> list[str | int]:
     """Inverse of `name`."""
-    found: list[str | int] = json.loads(of)
-    return found
+    return _WORDS(of)
 
 
 def moved(old: Iterable[str], new: Iterable[str]) -> Counter[str]:

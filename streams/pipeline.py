@@ -7,12 +7,12 @@ and a timer; whatever can move a grade or touches a subject with open alerts is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import xxhash
 
-from alerts import lifecycle, pairs, rules
+from alerts import lifecycle, pairs, review_history, rules
 from alerts.matters import MATTER_RULES, PUBLICATION
 from models import events as e
 from models import norms
@@ -824,14 +824,27 @@ class Shard:
     def _review(self, subject: Subject, view: rules.View, changed: list[Alert]) -> None:
         """Say how the subject's review stands. `changed`: alerts of gaps that changed just now."""
         card, held = self._card, rules.review(view)
+
+        def said(answers: Iterable[Fact]) -> list[dict[str, object]]:
+            return [{"department": card.department_names[f.extra], "time_ms": f.time,
+                     "decision": "adjust" if f.variant & 8 else "keep",
+                     "grade": r.GRADES[f.variant & 7] if f.variant & 7 != r.NO_GRADE else None}
+                    for f in answers]
+
         for alert in changed:
-            # A gap that never was: what it was opened for was taken back.
-            if held is None or alert.facts["review"] != held.id:
-                start = (alert.since_ms + card.offset_ms) // DAY_MS
-                due = card.workday(start, card.policy.gap.answer_workdays)
-                self._effects.append(ReviewChanged(
-                    alert.facts["review"], subject.key, False, alert.opened_ms, start, due,
-                    self.day, 0, {}, {}, [], [], [], self.clock_ms))
+            id = alert.facts["review"]
+            if held is not None and held.id == id:
+                continue
+            # A gap that never was: what it was opened for was taken back, or changed that very day.
+            start = (alert.since_ms + card.offset_ms) // DAY_MS
+            due = card.workday(start, card.policy.gap.answer_workdays)
+            answers = said(review_history.answers(view.facts.acts, id))
+            self._effects.append(ReviewChanged(
+                id, subject.key, False, alert.opened_ms, start, due, self.day, 0, {}, {}, [], [],
+                answers, self.clock_ms, [PairGap(*pairs.undone(
+                    [card.department_of[card.item_ids.index(alert.facts[end])]
+                     for end in ("highest", "lowest")], start, self.day,
+                    {str(a["department"]) for a in answers if a["decision"] == "adjust"}))]))
         if held is None:
             return
         gap = rules.alert_id("grade-gap", subject.key, r.WHOLE_SUBJECT, int(held.id[-8:], 16))
@@ -843,16 +856,11 @@ class Shard:
                     "grade": letter(g.grade) if g else "ungraded",
                     "grade_source": g.source if g else ""}
 
-        answers: list[dict[str, object]] = [
-            {"department": card.department_names[f.extra], "time_ms": f.time,
-             "decision": "adjust" if f.variant & 8 else "keep",
-             "grade": r.GRADES[f.variant & 7] if f.variant & 7 != r.NO_GRADE else None}
-            for f in held.answers]
         self._effects.append(ReviewChanged(
             held.id, subject.key, held.open, opened.opened_ms if opened else view.ms(held.start),
             held.start, held.due, held.ended, held.levels,
             named(held.highest) if held.open else {}, named(held.lowest) if held.open else {},
-            [named(i) for i in held.items], held.departments, answers, self.clock_ms,
+            [named(i) for i in held.items], held.departments, said(held.answers), self.clock_ms,
             [PairGap(*p) for p in pairs.courses(view.grades, held, self.day)]))
 
     def _show_open(self, subject: Subject) -> None:

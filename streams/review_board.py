@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any, Literal, NamedTuple, get_args
 
 from models.calendar import from_date
@@ -96,13 +96,12 @@ def statistics(sums: dict[str, int], today: int) -> Row:
     """
     both: Counter[tuple[str, str]] = Counter()
     apart: Counter[tuple[str, str]] = Counter()
-    ends: dict[tuple[str, str], Counter[tuple[str, int]]] = {}
+    ends: defaultdict[tuple[str, str], dict[tuple[str, int], int]] = defaultdict(dict)
     for name, count in sums.items():
         kind, a, b, *rest = tallies.words(name)
         key = str(a), str(b)
         if kind == "end":
-            end, number = str(rest[0]), int(rest[1])
-            ends.setdefault(key, Counter())[end, number] += count
+            ends[key][str(rest[0]), int(rest[1])] = count
         else:
             (both if kind == "both" else apart)[key] += count
     pairs = sorted({*ends, *(k for k in both if ALL not in k)})
@@ -112,7 +111,7 @@ def statistics(sums: dict[str, int], today: int) -> Row:
         "departments": [{"department": a, **_share(both[a, b], apart[a, b])}
                         for a, b in sorted(both) if a and not b],
         "pairs": [{"a": a, "b": b, **_share(both[a, b], apart[a, b]),
-                   **_outcome(ends.get((a, b), Counter()), today)} for a, b in pairs],
+                   **_outcome(ends.get((a, b), {}), today)} for a, b in pairs],
     }
 
 
@@ -120,7 +119,7 @@ def _share(of: int, apart: int) -> Row:
     return {"businesses": of, "apart": apart, "rate": round(apart / of, 6) if of else None}
 
 
-def _outcome(ends: Counter[tuple[str, int]], today: int) -> Row:
+def _outcome(ends: dict[tuple[str, int], int], today: int) -> Row:
     by: Counter[str] = Counter()
     took: Counter[int] = Counter()
     overdue = 0

@@ -155,10 +155,9 @@ def _history(grades: Grades, review: Row, today: int) -> list[Row]:
         day = _day(answer["at"], card)
         rows.append((day, 2, {"day": day, "what": "answer", **answer}))
     if review["state"] == "closed":
-        ends = [p["end"] for p in review["pairs"] if p["ended_on"] == review["ended_on"]]
         by = [p[p["end"]] for p in review["pairs"]
               if p["ended_on"] == review["ended_on"] and p["end"] in ("a", "b")]
-        how = "adjusted" if by else "facts" if ends else "taken_back"
+        how = "adjusted" if by else "facts" if episode is not None else "taken_back"
         rows.append((review["ended_on"], 4, {
             "day": review["ended_on"], "what": "closed", "how": how,
             "departments": sorted(set(by))}))

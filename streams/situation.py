@@ -43,6 +43,7 @@ class Situation:
         self._append_s = 0.0
         self._kept: tuple[float, Row] = (0.0, {})
         self._detailed: tuple[float, Row] = (0.0, {})
+        self._kept_reviews: tuple[float, Row] = (0.0, {})
         self.more: Callable[[], Mapping[str, metrics.Samples]] = dict
         """Further metrics, of what runs beside."""
 
@@ -84,8 +85,16 @@ class Situation:
         return (self._standing().clock_ms + self._view.utc_offset_ms()) // DAY_MS
 
     def reviews(self) -> Row:
-        """Outcomes of reviews and how often grades lie apart (`review_board.statistics`)."""
-        return review_board.statistics(self._view.tallies(), self.today())
+        """Outcomes of reviews and how often grades lie apart (`review_board.statistics`); a moment
+        old at most, like the summary."""
+        until, held = self._kept_reviews
+        started = time.monotonic()
+        if started < until:
+            return held
+        made = review_board.statistics(self._view.tallies(), self.today())
+        ended = time.monotonic()
+        self._kept_reviews = ended + KEPT_FACTOR * (ended - started), made
+        return made
 
     def details(self) -> Row:
         """What `GET /api/v1/situation` gives: districts, trend, what emerges, feeds, the model; a

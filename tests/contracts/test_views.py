@@ -31,12 +31,13 @@ from storage.redis_view import RedisView
 from storage.rows import HOUR_MS
 from storage.sqlite_store import Dead, StoreError
 from storage.view import Change, MarkMismatch, Placed
-from streams import codec
+from streams import codec, review_board
 from streams.change import place, touched
 from streams.cli import invoke
 from streams.embedded import Embedded
 from streams.reader import Reader
 from streams.redis_reader import RedisReader
+from streams.review_case import case
 from streams.service import EmbeddedService
 from streams.situation import Situation
 from streams.view import Standing, View
@@ -285,6 +286,33 @@ def test_reviews(asked: Asked, city: EmbeddedService, state: str | None) -> None
     assert all(asked.view.review(x["id"]) == x for x in whole)
     assert asked.view.review("review-none") is None
     assert asked.view.reviews(before="review-none") == []
+
+
+def test_board_and_sums_of_reviews(asked: Asked, city: EmbeddedService) -> None:
+    """The same in every view, however the city is cut into partitions."""
+    view, today = asked.view, city.runner.shard.day
+    assert view.tallies() == city._view.tallies() and len(view.tallies()) > 20
+    found = review_board.statistics(view.tallies(), today)
+    assert found == review_board.statistics(city._view.tallies(), today)
+    between = {("", ""), *((p["a"], p["b"]) for p in found["pairs"])}
+    for a, b in sorted(between):
+        assert review_board.counts(view, today, a, b) == review_board.counts(
+            city._view, today, a, b)
+    for which in review_board.COLUMNS:
+        whole = review_board.column(view, today, which, "", "", 100_000, "")
+        assert whole == review_board.column(city._view, today, which, "", "", 100_000, "")
+        assert paged(lambda last, which=which: review_board.column(  # type: ignore[misc]
+            view, today, which, "", "", 2, last or ""), "place", 2) == whole
+    assert (view.clock_ms(), view.offset()) == (city.runner.shard.clock_ms, 8 * 3_600_000)
+    assert view.workday(today, 2) == city._view.workday(today, 2)
+
+
+def test_a_case_is_the_same(shown: dict[str, Asked], city: EmbeddedService) -> None:
+    for name in ("redis-1", "redis-4"):
+        reader = shown[name].view
+        assert isinstance(reader, RedisReader)
+        for row in reader.reviews(limit=30):
+            assert case(reader.shard_of(row["subject"]), row, None) == city.review_case(row["id"])
 
 
 def test_subjects(asked: Asked, city: EmbeddedService) -> None:

@@ -265,6 +265,25 @@ def test_reviews(run: Run, store: Path) -> None:
     assert rows[0]["id"] in run("reviews", "--store", store, "--lang", "en").out
 
 
+def test_a_review_whole_and_the_statistics(run: Run, store: Path) -> None:
+    rows = run("reviews", "--store", store, "--json").rows
+    whole = run("reviews", "--store", store, "--case", rows[0]["id"], "--json").row
+    assert whole.items() >= {k: v for k, v in rows[0].items() if k != "answers"}.items()
+    assert whole["grades"] and whole["tasks"] and whole["history"] and whole["told"] is None
+    text = run("reviews", "--store", store, "--case", rows[0]["id"], "--lang", "en").out
+    assert "gap found, review opened" in text and whole["due_on"] in text
+    assert all(f"{f['source']}/{f['id']}" in text for g in whole["grades"] for f in g["evidence"])
+    found = run("reviews", "--store", store, "--statistics", "--json").row
+    pairs = {(p["a"], p["b"]): p["opened"] for p in found["pairs"]}
+    assert sum(pairs.values()) == sum(len(r["pairs"]) for r in rows) > 0
+    table = run("reviews", "--store", store, "--statistics", "--limit", 1).out
+    assert "全市分歧率" in table and f"… {len(pairs)}:" in table
+    wrong = run("reviews", "--store", store, "--case", "review-none", code=2)
+    assert "--case review-none: there is no such review" in wrong.err
+    both = run("reviews", "--store", store, "--case", "x", "--statistics", code=2)
+    assert "not together" in both.err
+
+
 def test_rejects(run: Run, store: Path) -> None:
     second, first = run("rejects", "--store", store, "--json").rows
     assert first["raw"] == '{"id": 1}' and first["origin"].endswith("bad.ndjson")

@@ -386,6 +386,9 @@ def test_the_document_describes_every_promised_path(client: TestClient) -> None:
         "/api/v1/alerts/stream",
         "/api/v1/alerts/{alert_id}/{act}",
         "/api/v1/reviews",
+        "/api/v1/reviews/board",
+        "/api/v1/reviews/statistics",
+        "/api/v1/reviews/{review_id}",
         "/api/v1/reviews/{review_id}/answer",
         "/api/v1/summary",
         "/healthz",
@@ -400,3 +403,18 @@ def test_the_document_describes_every_promised_path(client: TestClient) -> None:
     assert "/api/v1/events" in page
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert "https://" not in page
+
+
+def test_the_board_and_statistics_of_reviews(client: TestClient) -> None:
+    """They are no reviews by these names, and a case has more than its row."""
+    assert client.get("/api/v1/reviews/statistics").json()["disagreement"]["rate"] == 0.075
+    board = client.get("/api/v1/reviews/board?column=overdue&limit=2").json()
+    assert board["columns"]["overdue"] == 60 and len(board["reviews"]) == 2
+    assert board["next"] == board["reviews"][1]["place"] == "001"
+    assert "reviews" not in client.get("/api/v1/reviews/board").json()
+    assert client.get("/api/v1/reviews/board?column=late").status_code == 422
+    assert {"grades", "tasks", "history"} <= client.get(f"/api/v1/reviews/{REVIEW}").json().keys()
+    paths = client.get("/api/openapi.json").json()["paths"]
+    for path in ("statistics", "board", "{review_id}"):
+        content = paths[f"/api/v1/reviews/{path}"]["get"]["responses"]["200"]["content"]
+        assert content["application/json"]["schema"]["properties"]

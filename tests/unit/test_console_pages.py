@@ -24,6 +24,9 @@ PAGES = [
     f"/subjects/{SUBJECT}",
     f"/alerts/{QUOTED}",
     "/reviews",
+    "/reviews?column=overdue&a=public",
+    "/reviews?pairs=all",
+    f"/reviews/review%2F{SUBJECT}%2F1",
     "/rejects",
     "/api/docs",
     "/login",
@@ -254,3 +257,33 @@ def test_every_label_a_template_asks_for_exists() -> None:
     assert asked <= set(i18n.UI)
     for table in i18n.TABLES.values():
         assert all(zh and en for zh, en in table.values())
+
+
+def test_the_board_of_reviews_leads_to_each_column_and_case(client: TestClient) -> None:
+    text = client.get("/reviews?lang=en").text
+    assert f'href="/reviews/review%2F{SUBJECT}%2F1"' in text
+    assert 'href="/reviews?column=overdue&amp;a=&amp;b="' in text, "60 stand there, 6 are shown"
+    option = json.loads(text.partition('id="disagreement">')[2].partition("</script>")[0])
+    (series,) = option["series"]
+    assert [c["value"] for c in series["data"]] == [[0, 1, 7.5], [1, 0, 7.5]]
+    led = client.get(series["data"][0]["href"])
+    assert led.status_code == 200 and led.text.count("selected") == 2
+    assert "public grade · 市生态环境局" in text and "7.5 %" in text
+
+
+def test_a_column_of_reviews_goes_on_to_the_next_page(client: TestClient) -> None:
+    text = client.get("/reviews?column=overdue&a=public&lang=en").text
+    assert text.count("/reviews/review%2F") == 50 and "2 days over" in text
+    assert "after=049" in text and "column=overdue" in text
+    assert client.get("/reviews?column=overdue&after=049").text.count("/reviews/review%2F") == 10
+    assert "no review" in client.get("/reviews?column=answered&lang=en").text.lower()
+    assert client.get("/reviews?column=nonsense").text.count('class="lane ') == 5
+
+
+def test_a_case_shows_grades_tasks_and_what_an_answer_became(client: TestClient) -> None:
+    text = client.get(f"/reviews/review%2F{SUBJECT}%2F1?lang=en").text
+    assert text.count('class="card side apart"') == 2
+    assert "−141.2" in text and "2 more" in text, "eight facts of ten"
+    assert "reminder 2" in text and "No ledger of messages here" in text
+    assert "became the department" in text and "grade adjusted by 市生态环境局" in text
+    assert client.get("/reviews/none").status_code == 404
