@@ -23,7 +23,7 @@ from dispatch.post import Poster
 from models import events as e
 from models.policy import Policy
 from models.records import WHOLE_SUBJECT
-from streams import rows
+from streams import answers, rows
 from streams.analysis import RECEIVER, Own
 from streams.metrics import Samples
 from streams.options import wall_ms
@@ -69,7 +69,7 @@ def dispatcher(path: Path | None, policy: Policy, settings: Channels) -> Dispatc
     poster = Poster(settings.delivery.hosts, settings.delivery.timeout_s)
     return Dispatcher(path, policy.notify, work_time(policy), rows.catalogue(policy),
                       build.channels(settings, poster), build.delivery(settings), wall_ms,
-                      poster.gate)
+                      poster.gate, answers.links(policy, settings))
 
 
 class Notifier:
