@@ -34,6 +34,7 @@ from dispatch import undelivered
 from dispatch.answer_link import Links
 from dispatch.ledger import Held, Ledger, Pair
 from dispatch.outbox import Outbox
+from dispatch.tally import Tally
 from models.notify_policy import Notify
 
 BATCH_MAX = 500
@@ -73,6 +74,7 @@ class Desk:
         self.directory = Directory(policy, self.endpoints)
         self.items = items
         self.base_url = base_url
+        self.tally = Tally()
         self.links = links
         self.fresh: set[str] = set()
         """Endpoints for which something was enqueued: for `Sender.wake`, which empties it."""
@@ -93,6 +95,7 @@ class Desk:
                 if held is not None and held.notice.seq >= notice.seq:
                     continue
                 course = self._course(held.course if held else None, notice, now_ms)
+                self.tally.take(held and held.notice, held and held.course, notice)
                 touched[notice.id] = self._put(notice, course)
             if upto is not None:
                 self.ledger.set_mark(source, upto)

@@ -29,6 +29,7 @@ from streams import demo, folder, notifier, telling
 from streams.answers import Answers, links
 from streams.embedded import Embedded
 from streams.options import wall_ms
+from streams.patience import Patience
 from streams.receipts import Receipts
 from streams.service import EmbeddedService
 
@@ -138,7 +139,7 @@ def until_stopped(app: FastAPI, server_socket: socket.socket, work: dict[str, Ta
     """Serve until a signal comes or a task fails; what failed."""
     server = uvicorn.Server(uvicorn.Config(
         app, log_config=None, access_log=False, lifespan="off", server_header=False,
-        timeout_graceful_shutdown=GRACE_S))
+        timeout_graceful_shutdown=GRACE_S, http=Patience))
     stop = threading.Event()
     failed: list[str] = []
 
