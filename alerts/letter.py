@@ -69,6 +69,8 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     kind: str = ""
     district: str = ""
     cell: str = ""
+    answer: str = ""
+    """Link by which this receiver answers without a login; "" = there is none."""
 
 
 class Letter(msgspec.Struct, frozen=True, array_like=True):

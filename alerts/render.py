@@ -12,6 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from alerts.letter import LEVEL_WORDS, REASON_WORDS, Entry, Letter
+from alerts.notice import REVIEW_RULE
 
 WECOM_MARKDOWN_MAX_BYTES = 4_096
 WECOM_TEXT_MAX_BYTES = 2_048
@@ -178,6 +179,10 @@ def _one(letter: Letter, link: Callable[[str, str], str] | None, bold: bool, sho
         f"{words}: {letter.link}")
     if short:
         where = letter.link
+    elif len(letter.entries) == 1 and letter.entries[0].answer:
+        own = _answer_words(letter.entries[0], letter.language)
+        url = letter.entries[0].answer
+        where += "\n" + (link(own, url) if link else f"{own}：{url}" if zh else f"{own}: {url}")
     return Parts(f"**{head}**" if bold else head, lines, f"{evidence}\n{where}" if not short
                  else f"{evidence} {where}")
 
@@ -220,6 +225,12 @@ def _row(n: int, e: Entry, language: str) -> str:
     mark = f"{level}·{reason}" if reason and zh else f"{level}, {reason}" if reason else level
     who = clean(e.name or e.subject or e.cell)
     return f"{n}. {mark} {who} {clean(e.title.of(language))}"
+
+
+def _answer_words(e: Entry, language: str) -> str:
+    zh, en = (("直接答复（免登录）", "answer now, no login") if e.rule == REVIEW_RULE else
+              ("直接签收（免登录）", "acknowledge now, no login"))
+    return en if language == "en" else zh
 
 
 def _marked_link(words: str, url: str) -> str:

@@ -2,7 +2,7 @@
 
     python -m bench.notify_site latency --alerts 4000 --rate 200                   embedded
     python -m bench.notify_site latency --alerts 4000 --rate 200 --distributed     Kafka and Redis
-    python -m bench.notify_site kill --alerts 600 --kills 4 [--distributed]
+    python -m bench.notify_site kill --alerts 100000 --receivers 50 --kills 30 [--distributed]
 
 Data: made-up businesses, each registered and with a promise that is long overdue: one alert each,
 for the system of the department that has its item. In the kill test receivers fail before or
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import http.client
 import json
 import os
 import random
@@ -21,13 +22,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.notify import Server
+from bench.notify import DUPLICATES_MAX, Server
 from bench.receivers import SECRET, Behaviour, Receivers
 from bench.site import ROOT, XINFENG, Site
 from config import load
@@ -36,7 +38,7 @@ from servers.process import free_port
 
 HARM: tuple[dict[str, Any], ...] = (
     {"fail": 0.05, "late": 0.02, "ack": "王工"}, {"slow_ms": 2}, {"twice": True},
-    {"fail": 0.02, "late": 0.02})
+    {"fail": 0.02, "late": 0.02}, {"hang": 0.001}, {"mute": 0.001, "fail": 0.01})
 BATCH = 20
 LIMIT_S = 120.0
 GAPS = 3
@@ -55,8 +57,10 @@ def departments(count: int) -> list[tuple[str, str]]:
 def configure(folder: Path, receivers: int, port: int) -> tuple[Path, Path]:
     """Policy and channels with so many departments' systems."""
     folder.mkdir(parents=True, exist_ok=True)
-    rows = [f"r{n},{name},department,{name},,,system,zh"
-            for n, (name, _) in enumerate(departments(receivers))]
+    names = [name for name, _ in departments(receivers)]
+    # Of more receivers than departments some share one: then each is told of its alerts.
+    rows = [f"r{n},{names[n % len(names)]} {n},department,{names[n % len(names)]},,,system,zh"
+            for n in range(receivers)]
     (folder / "receivers.csv").write_text("\n".join((
         "id,name,role,department,district,kinds,mode,language", *rows,
         "centre,中心,centre,,,,people,zh")) + "\n", "utf-8")
@@ -124,7 +128,7 @@ class Embedded:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=5) as got:
                 return bool(got.status == 200)
-        except OSError:
+        except (OSError, http.client.HTTPException):
             return False
 
     def feed(self, lines: list[bytes]) -> None:
@@ -137,8 +141,8 @@ class Embedded:
                 with urllib.request.urlopen(request, timeout=20) as got:
                     assert not json.load(got)["rejected"]
                 return
-            except OSError:
-                time.sleep(0.05)
+            except (OSError, http.client.HTTPException, ValueError):
+                time.sleep(0.05)  # killed before, or while, it answered: all of it again
 
     def kill(self, rng: random.Random) -> str:
         assert self.process is not None
@@ -241,12 +245,12 @@ def latency(make: Callable[[Path, Path, Path], Any], alerts: int, rate: int,
         try:
             warm = 20
             for n in range(warm):
-                run.feed(events(n, items[n % receivers]))
+                run.feed(events(n, items[n % len(items)]))
             wait_for(lambda: told(server) == warm, "the first do not arrive")
             begun = time.monotonic()
             for n in range(warm, warm + alerts, BATCH):
                 run.feed([raw for k in range(n, n + BATCH)
-                          for raw in events(k, items[k % receivers])])
+                          for raw in events(k, items[k % len(items)])])
                 time.sleep(max(0.0, begun + (n + BATCH - warm) / rate - time.monotonic()))
             fed = time.monotonic() - begun
             wait_for(lambda: told(server) >= warm + alerts, "not all arrive")
@@ -259,7 +263,8 @@ def latency(make: Callable[[Path, Path, Path], Any], alerts: int, rate: int,
 
 
 def kill(make: Callable[[Path, Path, Path], Any], alerts: int, receivers: int, kills: int,
-         seed: int, more: Callable[[Any, Receivers], None] | None = None) -> dict[str, Any]:
+         seed: int, more: Callable[[Any, Receivers], None] | None = None,
+         say: Callable[[str], None] = lambda text: None) -> dict[str, Any]:
     """Every alert must arrive, and every acknowledgement in an answer come back as a transition,
     while processes are killed; what came of it.
 
@@ -271,44 +276,72 @@ def kill(make: Callable[[Path, Path, Path], Any], alerts: int, receivers: int, k
     rng = random.Random(seed)
     behaviours = {f"r{n}": HARM[n % len(HARM)] for n in range(receivers)}
     acking = [name for name, how in behaviours.items() if how.get("ack")]
+    items = [item for _, item in departments(receivers)]
+    wanted = {f"r{n}": len(range(n % len(items), alerts, len(items))) for n in range(receivers)}
+    total = sum(wanted.values())
     begun = time.monotonic()
     serve: Any = Server(behaviours) if more is None else Receivers(
         {name: Behaviour(**how) for name, how in behaviours.items()})
     with tempfile.TemporaryDirectory() as made, serve as server:
         folder = Path(made)
         run = make(folder, *configure(folder, receivers, server.port))
-        items = [item for _, item in departments(receivers)]
-        at = sorted(rng.sample(range(0, alerts, BATCH), min(kills, alerts // BATCH)))
-        killed = []
+        fed: list[BaseException] = []
+
+        def feed() -> None:
+            try:
+                for n in range(0, alerts, BATCH):
+                    run.feed([raw for k in range(n, min(n + BATCH, alerts))
+                              for raw in events(k, items[k % len(items)])])
+            except BaseException as error:
+                fed.append(error)
+                raise
+
+        feeding = threading.Thread(target=feed, daemon=True)
+        # By how much has arrived: a slow machine is killed as often, and in the same phases.
+        marks = sorted(rng.uniform(0.02, 0.95) * total for _ in range(kills))
+        killed: list[str] = []
+        moved, before = time.monotonic(), (0, 0)
         try:
-            for n in range(0, alerts, BATCH):
-                run.feed([raw for k in range(n, n + BATCH)
-                          for raw in events(k, items[k % receivers])])
-                if n in at:
+            feeding.start()
+            while True:
+                time.sleep(rng.uniform(0.02, 0.2))
+                assert not fed, fed
+                state = server.state()
+                arrived = sum(s["alerts"] for s in state.values())
+                back = sum(state[name]["acked"] for name in acking if name in state)
+                if (arrived, back) != before:
+                    moved, before = time.monotonic(), (arrived, back)
+                if len(killed) < kills and arrived >= marks[len(killed)]:
                     killed.append(run.kill(rng))
-            wait_for(lambda: told(server) >= alerts, "not all arrive")
-            wait_for(lambda: all(s["acked"] == s["alerts"] for name, s in server.state().items()
-                                 if name in acking), "not all answers come back")
+                    moved = time.monotonic()
+                    say(f"killed {killed[-1]}, {len(killed)} of {kills}, at {arrived} of {total}")
+                elif arrived >= total and back >= sum(wanted[name] for name in acking):
+                    break
+                assert time.monotonic() < moved + LIMIT_S, (
+                    f"{arrived} of {total} arrive, {back} answers come back")
+            feeding.join()
             gaps: list[str] = []
 
             def clean() -> bool:
                 gaps[:] = run.gaps().splitlines()
                 return not gaps
 
-            wait_for(clean, f"the auditor finds {gaps}", 30.0)
+            wait_for(clean, f"the auditor finds {gaps}")
             state = server.state()
             if more is not None:
                 more(run, server)
         finally:
             run.close()
     again = sum(s["again"] for s in state.values())
-    return {"alerts": alerts, "receivers": receivers, "killed": killed,
-            "seconds": round(time.monotonic() - begun, 1),
-            "missing": alerts - sum(s["alerts"] for s in state.values()), "gaps": len(gaps),
+    keys = sum(s["keys"] for s in state.values())
+    seconds = time.monotonic() - begun
+    return {"alerts": alerts, "receivers": receivers, "messages": total, "killed": killed,
+            "seconds": round(seconds, 1), "per_s": round(total / seconds),
+            "missing": sum(wanted[r] - state[r]["alerts"] for r in wanted), "gaps": len(gaps),
             "acknowledged": sum(state[name]["acked"] for name in acking),
-            "keys": sum(s["keys"] for s in state.values()),
+            "keys": keys,
             "processed_twice": sum(s["processed_twice"] for s in state.values()),
-            "duplicates": again}
+            "duplicates": again, "duplicates_share": round(again / keys, 5)}
 
 
 def main() -> None:
@@ -326,8 +359,12 @@ def main() -> None:
     if o.what == "latency":
         found = latency(make, o.alerts, o.rate, o.receivers)
     else:
-        found = kill(make, o.alerts, o.receivers, o.kills, o.seed)
+        found = kill(make, o.alerts, o.receivers, o.kills, o.seed,
+                     say=lambda text: print(text, file=sys.stderr, flush=True))
     print(json.dumps(found))
+    if found.get("duplicates_share", 0.0) >= DUPLICATES_MAX and (
+            found["duplicates"] > len(found["killed"]) + 1):
+        sys.exit("too many sent twice")
     if found.get("missing") or found.get("gaps") or found.get("processed_twice"):
         sys.exit("wrong")
 

@@ -20,6 +20,8 @@ CHANNELS = Path(__file__).parent / "channels.toml"
 Kind: TypeAlias = Literal["wecom", "wecom-text", "dingtalk", "feishu", "email", "sms", "webhook",
                           "alertmanager"]
 BY_APPRISE = ("email", "sms")
+KEY_MIN = 32
+"""Characters of the key of signed links, at least."""
 Seconds: TypeAlias = Annotated[float, Meta(gt=0, le=86_400)]
 
 
@@ -58,9 +60,18 @@ class ChannelSettings(Strict, frozen=True):
         return f"{self.receiver}/{self.kind}"
 
 
+class AnswerSettings(Strict, frozen=True):
+    """`[answers]`: signed links in letters, by which an addressee answers without a login."""
+
+    enabled: bool = False
+    key: str = ""
+    valid_d: Annotated[int, Meta(ge=1, le=90)] = 14
+
+
 class Channels(Strict, frozen=True):
     delivery: DeliverySettings
     channel: list[ChannelSettings]
+    answers: AnswerSettings = AnswerSettings()
 
 
 def channels(path: Path | None, environ: Mapping[str, str],
@@ -90,7 +101,7 @@ def channels(path: Path | None, environ: Mapping[str, str],
         if c.kind == "webhook" and not _is_secret(c.secret):
             raise ConfigError(f"{path.name}: channel {c.endpoint}: secret: must be whsec_ and 24 to"
                               " 64 bytes in base64")
-    return Channels(made.delivery, on)
+    return Channels(made.delivery, on, _answers(made.answers, environ, path))
 
 
 def endpoints(path: Path | None) -> dict[str, list[str]]:
@@ -119,13 +130,27 @@ def _is_secret(text: str) -> bool:
     return text.startswith("whsec_") and 24 <= len(raw) <= 64
 
 
-def _filled(c: ChannelSettings, environ: Mapping[str, str], path: Path) -> ChannelSettings:
+def _answers(a: AnswerSettings, environ: Mapping[str, str], path: Path) -> AnswerSettings:
+    if not a.enabled:
+        return a
+    key = _with_variables(a.key, environ, f"{path.name}: answers")
+    if len(key) < KEY_MIN:
+        raise ConfigError(f"{path.name}: answers.key: must have at least {KEY_MIN} characters "
+                          "(openssl rand -hex 32)")
+    return msgspec.structs.replace(a, key=key)
+
+
+def _with_variables(text: str, environ: Mapping[str, str], where: str) -> str:
     def fill(match: re.Match[str]) -> str:
         if not environ.get(match[1]):
-            raise ConfigError(f"{path.name}: channel {c.endpoint}: {match[1]} is not set in the "
-                              "environment")
+            raise ConfigError(f"{where}: {match[1]} is not set in the environment")
         return environ[match[1]]
 
-    values: dict[str, Any] = {k: re.sub(r"\$\{([A-Z0-9_]+)\}", fill, getattr(c, k))
+    return re.sub(r"\$\{([A-Z0-9_]+)\}", fill, text)
+
+
+def _filled(c: ChannelSettings, environ: Mapping[str, str], path: Path) -> ChannelSettings:
+    where = f"{path.name}: channel {c.endpoint}"
+    values: dict[str, Any] = {k: _with_variables(getattr(c, k), environ, where)
                               for k in ("url", "secret")}
     return msgspec.structs.replace(c, **values)

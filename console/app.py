@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 
 from console import openapi, problems
 from console.acts import Acts
+from console.answering import Read, answering
 from console.api import reading
 from console.api_reviews import reviewing
 from console.api_write import writing
@@ -39,6 +40,7 @@ def create_app(
     body_bytes_max: int = BODY_BYTES_MAX,
     receive: Receive | None = None,
     districts: Sequence[Mapping[str, str]] = (),
+    answers: Read | None = None,
 ) -> FastAPI:
     """Build the console.
 
@@ -56,6 +58,8 @@ def create_app(
         The alert streams, where a runner wants to tune them.
     body_bytes_max
         Bytes of one request with events.
+    answers
+        Reads the signed links of letters; None = there are none.
     receive
         Takes what departments' systems answer; None = nobody is told by webhook.
     districts
@@ -108,6 +112,7 @@ def create_app(
 
     app.include_router(writing(service, acts, body_bytes_max))
     app.include_router(receiving(receive))
+    app.include_router(answering(service, acts, view, answers))
     app.include_router(reading(service, app.state.streams))
     app.include_router(reviewing(service))
     app.include_router(cases(service, view))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import anyio
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
@@ -12,6 +13,11 @@ from console.problems import Problem
 
 BODY_BYTES_MAX = 10_000_000
 """Bytes of an intake body, where the runner's settings say nothing else."""
+
+BODY_S = 20.0
+BODY_BYTES_S = 10_000
+"""A body may take `BODY_S`, and a second more for every so many bytes that came: one that drips
+would hold its place among the submissions."""
 
 FORM_BYTES_MAX = 64 * 1024
 """Bytes of an act or a form."""
@@ -24,18 +30,27 @@ async def read_body(request: Request, bytes_max: int) -> bytes:
 
     Raises
     ------
-    Problem: 413 beyond the limit, 400 where the client went away.
+    Problem: 413 beyond the limit, 400 where the client went away, 408 where it is too slow.
     """
     declared = request.headers.get("content-length", "0")
     if declared.isdecimal() and int(declared[:20]) > bytes_max:
         raise _too_large(bytes_max)
     chunks, size = list[bytes](), 0
     try:
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > bytes_max:
-                raise _too_large(bytes_max)
-            chunks.append(chunk)
+        with anyio.fail_after(BODY_S) as patience:
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > bytes_max:
+                    raise _too_large(bytes_max)
+                chunks.append(chunk)
+                patience.deadline += len(chunk) / BODY_BYTES_S
+    except TimeoutError:
+        raise Problem(
+            408,
+            "too-slow",
+            f"the body came at under {BODY_BYTES_S} bytes/s",
+            {"connection": "close"},
+        ) from None
     except ClientDisconnect:
         raise Problem(400, "disconnected", "the client went away before the body ended") from None
     return b"".join(chunks)

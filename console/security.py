@@ -20,6 +20,8 @@ from console import problems
 from console.receipts import PATH as RECEIPTS
 
 COOKIE = "xinfeng_session"
+ANSWERS = "/answer/"
+"""Where signed links of letters lead."""
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 """Names a browser may use for a service bound to loopback: any other is DNS rebinding."""
 
@@ -83,7 +85,9 @@ class Guard:
                 421, "host", f"host={host}: must be one of {', '.join(sorted(self.hosts))}"
             )
         # A receipt proves itself, by the signature of whoever sends it.
-        is_open = path in OPEN or (method == "POST" and path.startswith(RECEIPTS))
+        # So does a signed link of a letter.
+        is_open = path in OPEN or path.startswith(ANSWERS) or (
+            method == "POST" and path.startswith(RECEIPTS))
         if self.token is not None and not is_open and not self._known(headers, self.token):
             if method == "GET" and "text/html" in headers.get("accept", ""):
                 return RedirectResponse(f"/login?next={quote(path)}", 303)

@@ -31,8 +31,10 @@ from alerts.routing import Directory, Route, route
 from alerts.told import Catalogue
 from alerts.worktime import WorkTime
 from dispatch import undelivered
+from dispatch.answer_link import Links
 from dispatch.ledger import Held, Ledger, Pair
 from dispatch.outbox import Outbox
+from dispatch.tally import Tally
 from models.notify_policy import Notify
 
 BATCH_MAX = 500
@@ -62,7 +64,8 @@ class Desk:
 
     def __init__(self, ledger: Ledger, policy: Notify, time: WorkTime,
                  endpoints: Mapping[str, Sequence[str]], items: Catalogue, *, base_url: str,
-                 deadline_h: float, retry_max_s: float = 900.0) -> None:
+                 deadline_h: float, retry_max_s: float = 900.0,
+                 links: Links | None = None) -> None:
         self.ledger = ledger
         self.outbox = Outbox(ledger)
         self.policy = policy
@@ -71,6 +74,8 @@ class Desk:
         self.directory = Directory(policy, self.endpoints)
         self.items = items
         self.base_url = base_url
+        self.tally = Tally()
+        self.links = links
         self.fresh: set[str] = set()
         """Endpoints for which something was enqueued: for `Sender.wake`, which empties it."""
         self.retry_max_s = retry_max_s
@@ -90,6 +95,7 @@ class Desk:
                 if held is not None and held.notice.seq >= notice.seq:
                     continue
                 course = self._course(held.course if held else None, notice, now_ms)
+                self.tally.take(held and held.notice, held and held.course, notice)
                 touched[notice.id] = self._put(notice, course)
             if upto is not None:
                 self.ledger.set_mark(source, upto)
@@ -262,6 +268,9 @@ class Desk:
         person = self.directory.by_id[receiver]
         entries = [entry(c.held.notice, d.wants, self.items, self.base_url, self.time.offset_ms,
                          now_ms) for c, d in going]
+        if self.links is not None:
+            entries = [msgspec.structs.replace(e, answer=self.links.url(
+                person, c.held.notice, now_ms)) for e, (c, _) in zip(entries, going, strict=True)]
         # A reminder is another letter than the one before about the same transition.
         salt = [f"{c.held.notice.id} {c.pair.told.at_ms} {c.pair.told.reminders}"
                 for c, _ in going if c.pair.told.at_ms]

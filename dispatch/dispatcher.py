@@ -11,6 +11,7 @@ from alerts.notice import Notice
 from alerts.notify import Silence
 from alerts.told import Catalogue
 from alerts.worktime import WorkTime
+from dispatch.answer_link import Links
 from dispatch.audit import Gap, audit
 from dispatch.backoff import Delivery
 from dispatch.channel import Channel
@@ -44,13 +45,14 @@ class Dispatcher:
 
     def __init__(self, path: Path | None, policy: Notify, time: WorkTime, items: Catalogue,
                  channels: Sequence[Channel], delivery: Delivery, now: Callable[[], int],
-                 gate: Gate | None = None) -> None:
+                 gate: Gate | None = None, links: Links | None = None) -> None:
         self.ledger = Ledger(path)
         endpoints: dict[str, list[str]] = {}
         for c in channels:
             endpoints.setdefault(c.receiver, []).append(c.endpoint)
         self.desk = Desk(self.ledger, policy, time, endpoints, items, base_url=delivery.base_url,
-                         deadline_h=delivery.deadline_h, retry_max_s=delivery.retry_max_s)
+                         deadline_h=delivery.deadline_h, retry_max_s=delivery.retry_max_s,
+                         links=links)
         self.sender = Sender(self.desk.outbox, channels, delivery, now, gate)
         self.delivery = delivery
         self._now = now

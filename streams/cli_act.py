@@ -132,8 +132,8 @@ def _post(url: str, body: Row) -> Row:
     headers = {"content-type": "application/json"}
     if token := os.environ.get("XINFENG_TOKEN"):
         headers["authorization"] = f"Bearer {token}"
-    request = urllib.request.Request(url, msgspec.json.encode(body), headers)
     try:
+        request = urllib.request.Request(url, msgspec.json.encode(body), headers)
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as got:
             found: Row = json_.load(got)
             return found

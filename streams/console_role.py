@@ -9,6 +9,7 @@ from config.channels import Channels
 from config.load import Settings
 from models.policy import Policy
 from streams import run
+from streams.answers import Answers, links
 from streams.cluster_service import ClusterService
 from streams.connect import client
 from streams.receipts import Receipts
@@ -28,8 +29,10 @@ def serve(settings: Settings, policy: Policy, policy_path: Path | None, secret: 
         # A page that cannot be had now is an error now: it does not wait.
         reader = RedisReader(client(settings, patient=False), settings.kafka.prefix)
         service = ClusterService(settings, policy, secret, reader)
+        made = links(policy, channels)
         app = run.console_of(service, settings, policy_path, host, Receipts(
-            policy, channels, service.act, service.alert, service.review))
+            policy, channels, service.act, service.alert, service.review),
+            Answers(made) if made is not None else None)
         name = f"[{host}]" if ":" in host else host
         sys.stdout.write(f"http://{name}:{server_socket.getsockname()[1]}/\n"
                          "信风 集群控制台 / console of the cluster; Ctrl-C 停止\n")

@@ -25,7 +25,7 @@ from dispatch.post import Poster
 from models import events as e
 from models.policy import Policy
 from models.records import WHOLE_SUBJECT
-from streams import rows
+from streams import answers, rows
 from streams.analysis import RECEIVER, Own
 from streams.metrics import Samples
 from streams.options import wall_ms
@@ -71,7 +71,7 @@ def dispatcher(path: Path | None, policy: Policy, settings: Channels) -> Dispatc
     poster = Poster(settings.delivery.hosts, settings.delivery.timeout_s)
     return Dispatcher(path, policy.notify, work_time(policy), rows.catalogue(policy),
                       build.channels(settings, poster), build.delivery(settings), wall_ms,
-                      poster.gate)
+                      poster.gate, answers.links(policy, settings))
 
 
 def deliveries(path: Path, about: str) -> list[dict[str, Any]]:
@@ -192,6 +192,7 @@ class Notifier:
     def metrics(self) -> Mapping[str, Samples]:
         """Values for `streams.metrics`."""
         outbox, sender = self.dispatcher.desk.outbox, self.dispatcher.sender
+        tally = self.dispatcher.desk.tally
         waiting = outbox.on_their_way()
         oldest = min((at for _, at in waiting.values()), default=0)
         out: dict[str, Samples] = {
@@ -200,6 +201,11 @@ class Notifier:
             "xinfeng_messages_waiting": _by_endpoint({k: n for k, (n, _) in waiting.items()}),
             "xinfeng_messages_oldest_seconds": [
                 ((), max(wall_ms() - oldest, 0) / 1000 if oldest else 0.0)],
+            "xinfeng_acknowledged_total": [((k,), n) for k, n in tally.acknowledged.items()],
+            "xinfeng_acknowledge_seconds_total": [
+                ((k,), s) for k, s in tally.acknowledge_s.items()],
+            "xinfeng_answered_total": [((), tally.answered)],
+            "xinfeng_answer_seconds_total": [((), tally.answer_s)],
             "xinfeng_messages_undelivered": [((), outbox.given_up())],
             "xinfeng_receivers_dead": [((), len({d.receiver for d in self.dispatcher.dead()}))],
             "xinfeng_notify_mark": [((), sum(self.dispatcher.ledger.marks("alerts").values()))]}

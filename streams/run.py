@@ -19,6 +19,7 @@ from config import load
 from config.channels import Channels
 from config.districts import districts
 from config.load import ConfigError, Settings
+from console.answering import Read
 from console.app import create_app
 from console.receipts import Receive
 from console.security import LOOPBACK
@@ -26,8 +27,10 @@ from console.service import Row, Service
 from dispatch.ledger import LedgerError
 from models.policy import Policy
 from streams import demo, folder, notifier, telling
+from streams.answers import Answers, links
 from streams.embedded import Embedded
 from streams.options import wall_ms
+from streams.patience import Patience
 from streams.receipts import Receipts
 from streams.service import EmbeddedService
 
@@ -76,11 +79,13 @@ def serve(settings: Settings, policy: Policy | None, policy_path: Path | None,
             player = demo.Player(settings.demo, demo.first_day(runner.store, wall_ms()),
                                  runner.shard.clock_ms)
         service = EmbeddedService(runner, player.clock if player is not None else None)
-        receive = None
+        receive = read = None
         if channels is not None:
+            made_links = links(runner.card.policy, channels)
+            read = Answers(made_links) if made_links is not None else None
             receive = Receipts(runner.card.policy, channels, service.act, service.alert,
                                service.review)
-        app = console_of(service, settings, policy_path, host, receive)
+        app = console_of(service, settings, policy_path, host, receive, read)
         work = _work(service, settings, player)
         policy = runner.card.policy
         if channels is not None and policy.notify is not None:
@@ -136,7 +141,7 @@ def until_stopped(app: FastAPI, server_socket: socket.socket, work: dict[str, Ta
     """Serve until a signal comes or a task fails; what failed."""
     server = uvicorn.Server(uvicorn.Config(
         app, log_config=None, access_log=False, lifespan="off", server_header=False,
-        timeout_graceful_shutdown=GRACE_S))
+        timeout_graceful_shutdown=GRACE_S, http=Patience))
     stop = threading.Event()
     failed: list[str] = []
 
@@ -181,13 +186,13 @@ def check_host(settings: Settings, host: str) -> None:
 
 
 def console_of(service: Service, settings: Settings, policy_path: Path | None, host: str,
-               receive: Receive | None = None) -> FastAPI:
+               receive: Receive | None = None, answers: Read | None = None) -> FastAPI:
     """The console over a service, for `host`."""
     return create_app(
         service, token=settings.http.token or None,
         allow_hosts=[*LOOPBACK, *settings.http.hosts, f"[{host}]" if ":" in host else host],
         items={row["id"]: row for row in load.items(policy_path)},
-        districts=districts(policy_path),
+        districts=districts(policy_path), answers=answers,
         body_bytes_max=settings.intake.body_max_bytes, receive=receive)
 
 

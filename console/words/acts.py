@@ -6,4 +6,12 @@ from collections.abc import Mapping
 
 WORDS: Mapping[str, tuple[str, str]] = {
     "was_first": ("此前已有他人处理，您的操作未执行", "Somebody was first: nothing was done"),
+    "answer_title": ("答复", "Answer"),
+    "answer_as": ("收件单位", "sent to"),
+    "answer_taken": ("已提交，稍后生效。可以关闭本页。",
+                     "Submitted; it takes effect shortly. You may close this page."),
+    "link_expired": ("此链接已过期，请登录控制台办理。",
+                     "This link has expired: please use the console."),
+    "link_over": ("此事项已有人处理或已结束，无需再答复。",
+                  "Somebody has seen to this, or it is over."),
 }

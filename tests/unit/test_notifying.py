@@ -150,6 +150,11 @@ def test_answers_come_back_as_acts_once(tmp_path: Path) -> None:
         before = site.service.last_seq()
         site.dispatcher.ledger.move_mark(notifier.ANSWERS, 0)
         assert site.notifier.carry_back() == 1
+        site.deliver()
+        values = site.notifier.metrics()
+        assert values["xinfeng_acknowledged_total"] == [((row["level"],), 1)]
+        ((_, took),) = values["xinfeng_acknowledge_seconds_total"]
+        assert 0 <= took < 60
         assert site.service.last_seq() == before
 
 
