@@ -33,6 +33,12 @@ PAUSE_S = 5.0
 """Between two walks, at least."""
 SLICE = 50
 """Businesses looked at at once."""
+STATES: dict[str, frozenset[str]] = {
+    "silent": frozenset({"iot-silent"}),
+    "suspicious": frozenset({"iot-tamper", "iot-anomaly", "iot-fault"}),
+    "over": frozenset({"iot-limit"}),
+}
+"""State of a device -> open alerts that make it so; without any it is `well`."""
 DIMENSIONS = ("district", "size", "kind")
 _T = TypeVar("_T")
 _PROFILE = msgspec.msgpack.Decoder(Profile).decode
@@ -84,6 +90,9 @@ class Held(Protocol):
 
     def dead_held(self) -> Iterator[Sequence[Dead]]: ...
 
+    def report(self) -> dict[str, Any] | None:
+        """The last report of the analysis; None before the first."""
+
 
 class DeviceRow(NamedTuple):
     """One device of a business under one item."""
@@ -99,6 +108,11 @@ class DeviceRow(NamedTuple):
     states: tuple[str, ...]
     """Rules of its open alerts, sorted; none = well."""
 
+    @property
+    def cursor(self) -> str:
+        """What lists are ordered by, and go on after."""
+        return f"{self.subject}/{self.item:05d}/{self.device}"
+
 
 class Table(NamedTuple):
     """One complete walk."""
@@ -107,10 +121,14 @@ class Table(NamedTuple):
     card: Card
     total: departments.Total
     devices: list[DeviceRow]
-    """By subject, item and device."""
+    """By `cursor`."""
+    by_state: dict[str, list[DeviceRow]]
+    """silent, suspicious, over, well -> those of `devices` that are; one may be several."""
     groups: dict[tuple[str, str], Counter[str]]
     """(dimension, value) -> businesses by computed public grade."""
     subjects: int
+    report: dict[str, Any] | None
+    """Of the analysis; None before the first."""
     took_s: float
 
 
@@ -157,8 +175,7 @@ class Census:
                 or _given_up(self._held.alerts_held(), walk.alert, wait)
                 or _given_up(self._held.dead_held(), walk.dead, wait)):
             return
-        self.table = Table(clock_ms, card, walk.total, walk.devices_sorted(), walk.groups,
-                           walk.subjects, time.monotonic() - started)
+        self.table = walk.table(self._held.report(), time.monotonic() - started)
 
 
 def _given_up(parts: Iterator[Sequence[_T]], take: Callable[[_T], None],
@@ -228,8 +245,13 @@ class _Walk:
                 tuple(sorted(s.metric for s in own)), max(s.last_ms for s in own),
                 tuple(sorted(states))))
 
-    def devices_sorted(self) -> list[DeviceRow]:
-        return sorted(self.devices, key=lambda row: row[:3])
+    def table(self, report: dict[str, Any] | None, took_s: float) -> Table:
+        devices = sorted(self.devices, key=lambda row: row.cursor)
+        by_state = {name: [row for row in devices if rules.intersection(row.states)]
+                    for name, rules in STATES.items()}
+        by_state["well"] = [row for row in devices if not row.states]
+        return Table(self.clock_ms, self.card, self.total, devices, by_state, self.groups,
+                     self.subjects, report, took_s)
 
     def review(self, one: ReviewChanged) -> None:
         answers: dict[str, int] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import msgspec
 
@@ -51,6 +52,9 @@ class RedisHeld:
                 return
             letters = [keys.DEAD(x.partition(b"\n")[2]) for x in held]
             yield [Dead(x[0], x[6].field, x[7]) for x in letters]
+
+    def report(self) -> dict[str, Any] | None:
+        return self._reader.models()
 
     def _scanned(self, name: str) -> Iterator[list[bytes]]:
         """Values of a hash, each field once although a scan may give it twice while it grows."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from console.service import Row
+from streams.centre import Centre
 from streams.situation import Situation
 from streams.view import View
 
 
-class Queries:
+class Queries(Centre):
     """Passes questions on to a view; `console.service.Service` says what they mean."""
 
     def __init__(self, view: View, situation: Situation) -> None:

@@ -99,6 +99,7 @@ def _work(service: EmbeddedService, settings: Settings,
         work: dict[str, Task] = {"demo": lambda stop: player.play(service, stop)}
     else:
         work = {"tick": lambda stop: _tick(service, settings.log.tick_s, stop)}
+    work["census"] = service.census.run
     if settings.intake.folder:
         watched = Path(settings.intake.folder)
         work["folder"] = lambda stop: folder.run(service, watched, stop)
