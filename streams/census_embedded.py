@@ -10,8 +10,9 @@ import msgspec
 
 from models.scorecard import Card
 from storage.effects import AlertChanged, Reason, ReviewChanged
+from streams.analysis import Analysis
 from streams.census import SLICE, Dead, Glimpse, glimpse
-from streams.embedded import Embedded
+from streams.pipeline import Shard
 from streams.reader import Reader
 
 _ALERT = msgspec.msgpack.Decoder(AlertChanged).decode
@@ -27,19 +28,22 @@ class EmbeddedHeld:
     Parameters
     ----------
     lock
-        Held while anybody changes the runner.
+        Held while anybody changes the shard or the analysis.
     """
 
-    def __init__(self, runner: Embedded, reader: Reader, lock: AbstractContextManager[Any]) -> None:
-        self._runner, self._reader, self._lock = runner, reader, lock
+    def __init__(self, shard: Shard, analysis: Analysis, reader: Reader,
+                 lock: AbstractContextManager[Any]) -> None:
+        self._shard, self._analysis = shard, analysis
+        self._reader, self._lock = reader, lock
 
     def now(self) -> tuple[Card | None, int]:
         with self._lock:
-            return self._runner.card, self._runner.shard.clock_ms
+            timeline = self._shard.timeline
+            return timeline.last if timeline is not None else None, self._shard.clock_ms
 
     def glimpses(self) -> Iterator[Sequence[Glimpse]]:
         with self._lock:
-            subjects = list(self._runner.shard.subjects.values())
+            subjects = list(self._shard.subjects.values())
         for start in range(0, len(subjects), SLICE):
             with self._lock:
                 part = [glimpse(one) for one in subjects[start : start + SLICE]]
@@ -64,7 +68,7 @@ class EmbeddedHeld:
     def report(self) -> dict[str, Any] | None:
         # The store has one only now and then.
         with self._lock:
-            return self._runner.analysis.report()
+            return self._analysis.report()
 
     def _rows(self, table: str) -> Iterator[list[tuple[Any, ...]]]:
         after = ""

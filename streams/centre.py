@@ -11,7 +11,7 @@ from bisect import bisect_right
 from itertools import islice
 from typing import Any
 
-from models import ranking
+from models import policy_diff, ranking
 from models.departments import named, numbered, quarter_of
 from models.norms import ByClass
 from models.scorecard import Timeline
@@ -139,7 +139,7 @@ class Centre(ABC):
         both = [policy_view.document(timeline, hash) for hash in (old, new)]
         if both[0] is None or both[1] is None:
             return None
-        return policy_view.diff(both[0], both[1])
+        return policy_diff.diff(both[0], both[1])
 
 
 def _today(table: Table) -> int:

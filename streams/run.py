@@ -185,7 +185,7 @@ def console_of(service: Service, settings: Settings, policy_path: Path | None, h
     return create_app(
         service, token=settings.http.token or None,
         allow_hosts=[*LOOPBACK, *settings.http.hosts, f"[{host}]" if ":" in host else host],
-        items={row["id"]: row for row in load.items(policy_path)},
+        items={row["id"]: row for row in load.items(policy_path)}, measures=load.measures(),
         body_bytes_max=settings.intake.body_max_bytes, receive=receive)
 
 

@@ -65,7 +65,8 @@ class EmbeddedService(Queries):
         self._reader = Reader(store, runner.card.policy, None if folder else self._lock,
                               self._variants)
         super().__init__(self._reader, Situation(runner.standing, self._reader))
-        self.census = Census(EmbeddedHeld(runner, self._reader, self._lock))
+        self.census = Census(EmbeddedHeld(runner.shard, runner.analysis, self._reader,
+                                          self._lock))
         self._acts: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._closed = False
 
