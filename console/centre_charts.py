@@ -27,13 +27,20 @@ def on_time(found: Row, t: Words) -> Row:
         "legend": {"type": "scroll", "top": 0},
         "grid": {"left": 48, "right": 16, "top": 36, "bottom": 28},
         "xAxis": {"type": "category", "data": trend["quarters"]},
-        "yAxis": {"type": "value", "min": 0, "max": 100, "axisLabel": {"formatter": "{value} %"}},
+        "yAxis": {"type": "value", "min": _floor(trend, [key for key, _, _ in lines]), "max": 100,
+                  "axisLabel": {"formatter": "{value} %"}},
         "series": [{
             "name": label, "type": "line", "connectNulls": False,
             "lineStyle": {"width": width}, "symbolSize": 7,
             "data": [None if v is None else round(100 * v, 1) for v in trend["on_time"][key]],
         } for key, label, width in lines],
     }
+
+
+def _floor(trend: Row, names: list[str]) -> int:
+    """Where the axis begins [per cent]: a ten below the least that is drawn."""
+    known = [v for name in names for v in trend["on_time"][name] if v is not None]
+    return max(0, int(10 * min(known, default=0.0)) * 10 - 10)
 
 
 def readings(series: Row, t: Words) -> Row | None:
@@ -108,9 +115,9 @@ def low_shares(groups: list[Row], labels: Callable[[str, str], str], dimension: 
     own.sort(key=lambda g: g["low_share"])
     return {
         "tooltip": {"trigger": "axis"},
-        "grid": {"left": 8, "right": 32, "top": 8, "bottom": 24, "containLabel": True},
+        "grid": {"left": 130, "right": 32, "top": 8, "bottom": 24},
         "xAxis": {"type": "value", "axisLabel": {"formatter": "{value} %"}},
-        "yAxis": {"type": "category",
+        "yAxis": {"type": "category", "axisLabel": {"width": 120, "overflow": "truncate"},
                   "data": [labels(dimension, g["value"]) for g in own]},
         "series": [{"type": "bar", "barMaxWidth": 18, "itemStyle": {"color": "var(--C)"},
                     "data": [round(100 * g["low_share"], 2) for g in own]}],

@@ -45,23 +45,7 @@ class Centre(ABC):
         if table is None:
             return {"as_of": None, "quarter": quarter or None, "quarters": [], "departments": [],
                     "city": None, "trend": None}
-        today = quarter_of(_today(table))
-        known = sorted({q for _, q, _ in table.total.sums if q <= today} | {today})
-        shown = known[-QUARTERS_SHOWN:]
-        chosen = numbered(quarter) if quarter else today
-        assert chosen is not None, quarter
-        rows = ranking.rows(table.total, table.card, chosen, table.as_of_ms)
-        return {
-            "as_of": iso_ms(table.as_of_ms), "quarter": named(chosen),
-            "over": chosen < today, "quarters": [named(q) for q in reversed(shown)],
-            "components": list(ranking.COMPONENTS), "departments": rows,
-            "city": ranking.city(rows, table.card) | {
-                "unattributed": table.total.of("", chosen, "wrong_codes")
-                + table.total.of("", chosen, "refused")},
-            "targets": {str(year): share for year, share in ranking.COVERAGE_TARGETS},
-            "trend": {"quarters": [named(q) for q in shown],
-                      "on_time": ranking.trend(table.total, table.card, shown)},
-        }
+        return departments_of(table, quarter)
 
     # ----------------------------------------------------------------------------------- devices
 
@@ -140,6 +124,27 @@ class Centre(ABC):
         if both[0] is None or both[1] is None:
             return None
         return policy_diff.diff(both[0], both[1])
+
+
+def departments_of(table: Table, quarter: str = "") -> Row:
+    """The answer about departments that a walk gives; "" = the quarter under way."""
+    today = quarter_of(_today(table))
+    known = sorted({q for _, q, _ in table.total.sums if q <= today} | {today})
+    shown = known[-QUARTERS_SHOWN:]
+    chosen = numbered(quarter) if quarter else today
+    assert chosen is not None, quarter
+    rows = ranking.rows(table.total, table.card, chosen, table.as_of_ms)
+    return {
+        "as_of": iso_ms(table.as_of_ms), "quarter": named(chosen),
+        "over": chosen < today, "quarters": [named(q) for q in reversed(shown)],
+        "components": list(ranking.COMPONENTS), "departments": rows,
+        "city": ranking.city(rows, table.card) | {
+            "unattributed": table.total.of("", chosen, "wrong_codes")
+            + table.total.of("", chosen, "refused")},
+        "targets": {str(year): share for year, share in ranking.COVERAGE_TARGETS},
+        "trend": {"quarters": [named(q) for q in shown],
+                  "on_time": ranking.trend(table.total, table.card, shown)},
+    }
 
 
 def _today(table: Table) -> int:

@@ -7,19 +7,20 @@ reading lay beyond the limit (`models.iot`). Single readings are kept nowhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import groupby, pairwise
+from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 
 from alerts.lifecycle import OPEN
-from alerts.rules import alert_id
+from alerts.rules import alert_id, devices
 from models import anomaly, iot
 from models.anomaly_course import GREATEST, LEAST, course
 from models.anomaly_windows import DEVICE, NULL, SERVICED, WindowState
 from models.iot import DeviceSpec, SeriesState
 from models.iot_batch import HOUR_MS
+from models.ledger import DAY_MS
 from models.norms import ByClass
 from models.records import identity
 from models.scorecard import Card
@@ -52,7 +53,7 @@ def device(subject: Subject, item: int, name: str, card: Card, norms: ByClass,
     own = {at: state for at, state in (subject.devices or {}).items() if at[:2] == (item, name)}
     if not own:
         return None
-    profile = subject.registration()
+    profile, found = subject.registration(), _found(subject, name, item, card, clock_ms)
     alerts = [a for a in (subject.alerts or {}).values()
               if a.item == item and a.facts.get("device") == name and a.state in OPEN]
     return {
@@ -61,7 +62,7 @@ def device(subject: Subject, item: int, name: str, card: Card, norms: ByClass,
         "item": card.item_ids[item], "department": card.department_of[item],
         "as_of": iso_ms(clock_ms), "class_norms": bool(norms),
         "states": sorted({a.rule for a in alerts}),
-        "series": [_series(subject, at, state, card, norms, clock_ms)
+        "series": [_series(subject, at, state, card, norms, clock_ms, found)
                    for at, state in sorted(own.items())],
     }
 
@@ -74,11 +75,10 @@ def alert_ids(found: Row, card: Card) -> list[str]:
 
 
 def _series(subject: Subject, at: tuple[int, str, str], state: SeriesState, card: Card,
-            norms: ByClass, clock_ms: int) -> Row:
+            norms: ByClass, clock_ms: int, found: dict[str, list[Row]]) -> Row:
     spec = card.devices.get((state.class_, at[2]))
     rule = card.policy.rules.iot
     window = (subject.windows or {}).get(at)
-    verdicts = (subject.verdicts or {}).get(at, ())
     due_ms = iot.due_ms(state, spec, rule.silent_intervals)
     out: Row = {
         "metric": at[2], "class": state.class_, "last_at": iso_ms(state.last_ms),
@@ -86,15 +86,9 @@ def _series(subject: Subject, at: tuple[int, str, str], state: SeriesState, card
         "kept": "hours" if window is not None or state.hour else
                 "samples" if state.t.size else "cells" if state.over or state.good else "nothing",
         **_spec(spec),
-        "found": [{"rule": f.rule, "level": f.level, "since": iso_ms(f.since_ms),
-                   "until": iso_ms(f.until_ms) if f.until_ms else None,
-                   "text_zh": f.zh, "text_en": f.en}
-                  for f in iot.findings(state, spec, clock_ms, rule.silent_intervals)],
-        "judged": [{"kind": v.kind, "code": v.code, "since": iso_ms(v.since_ms),
-                    "until": iso_ms(v.until_ms) if v.until_ms else None, "value": v.value,
-                    "low": v.low, "high": v.high, "text_zh": v.zh, "text_en": v.en}
-                   for v in verdicts],
-        "hours": [], "usual": [], "periods": [], "samples": [], "beyond": _beyond(state),
+        "found": found.get(at[2], []),
+        "hours": [], "usual": [], "periods": [], "samples": [],
+        "beyond": _beyond(state, spec, rule.silent_intervals),
     }
     if window is not None:
         norm = norms.get((state.class_, at[2]))
@@ -164,22 +158,39 @@ def _period(kind: str, first_h: int, end_h: int) -> Row:
     return {"kind": kind, "from": iso_ms(first_h * HOUR_MS), "until": iso_ms(end_h * HOUR_MS)}
 
 
-def _beyond(state: SeriesState) -> list[Row]:
-    """Stretches of cells, the newest cut at the newest reading, with a reading beyond the limit."""
-    if not state.over:
+def _found(subject: Subject, name: str, item: int, card: Card,
+           clock_ms: int) -> dict[str, list[Row]]:
+    """What the rules say of each metric now: a broken sensor accuses nobody there either."""
+    day = (clock_ms + card.offset_ms) // DAY_MS
+    out: dict[str, list[Row]] = {}
+    for one in devices(subject, card, day, clock_ms).values():
+        if one.item == item and one.facts["device"] == name:
+            out.setdefault(one.facts["metric"], []).append({
+                "rule": one.rule, "level": one.level, "since": iso_ms(one.since_ms),
+                "text_zh": one.facts["zh"], "text_en": one.facts["en"]})
+    return out
+
+
+def _beyond(state: SeriesState, spec: DeviceSpec | None, silent_intervals: int) -> list[Row]:
+    """Stretches with readings beyond the limit, the oldest first, broken as a run of `iot-limit`
+    is: by a reading within it, or by too long a gap."""
+    if not state.over or spec is None:
         return []
-    bits = f"{state.over:b}"  # the oldest first
+    gap = -(-max(silent_intervals * spec.interval_s * 1000, spec.duration_s * 500,
+                 iot.RUN_GAP_MS) // state.cell_ms)
     top = state.last_ms // state.cell_ms
-    edges = [n for n, (a, b) in enumerate(pairwise(f"0{bits}0")) if a != b]
-    oldest = top - len(bits) + 1
-    return [{"from": iso_ms((oldest + a) * state.cell_ms),
-             "until": iso_ms((oldest + b) * state.cell_ms)}
-            for a, b in _pairs(edges)]
-
-
-def _pairs(values: Iterable[int]) -> Iterator[tuple[int, int]]:
-    each = iter(values)
-    return zip(each, each, strict=True)
+    runs: list[list[int]] = []
+    for age in range(state.over.bit_length() - 1, -1, -1):
+        if not state.over >> age & 1:
+            continue
+        cell = top - age
+        between = cell - runs[-1][1] - 1 if runs else 0
+        if runs and between <= gap and not state.good >> age + 1 & (1 << between) - 1:
+            runs[-1][1] = cell
+        else:
+            runs.append([cell, cell])
+    return [{"from": iso_ms(first * state.cell_ms), "until": iso_ms((last + 1) * state.cell_ms)}
+            for first, last in runs]
 
 
 def _short(value: float) -> float:

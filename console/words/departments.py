@@ -66,11 +66,12 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "dep_is_score": (
         "下列六项的平均值乘以 100，各项同权：文件列出六项而未规定权重。没有可统计内容的项不计入，"
         "可计入的少于三项时不排名。",
-        "The mean of these six, times 100; each counts the same, since the papers name six and give "
-        "no weights. What has nothing to be counted is left out; below three, no rank.",
+        "The mean of these six, times 100; each counts the same, since the papers name six and "
+        "give no weights. What has nothing to be counted is left out; below three, no rank.",
     ),
     "dep_is_timeliness": (
-        "十类行政行为在作出决定后 7 个工作日内公开的比例，按决定所在季度；轻微处罚不计，未到期不计。",
+        "十类行政行为在作出决定后 7 个工作日内公开的比例，按决定所在季度；"
+        "轻微处罚不计，未到期不计。",
         "Of ten kinds of acts decided in the quarter, those public within 7 working days; minor "
         "penalties and acts not yet due are left out.",
     ),

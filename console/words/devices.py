@@ -22,7 +22,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "dev_last": ("最近数据", "newest data"),
     "dev_item": ("事项", "item"),
     "dev_none": ("没有符合条件的设备", "No device matches"),
-    "dev_not_yet": ("首次统计尚未完成，稍后刷新。", "The first count is under way; load again soon."),
+    "dev_not_yet": (
+        "首次统计尚未完成，稍后刷新。",
+        "The first count is under way; load again soon.",
+    ),
     "dev_kept_hours": (
         "保留：每小时最小与最大读数（最多 35 天），不保留单个读数。",
         "Kept: the least and greatest reading of each hour (35 days at most); no single readings.",

@@ -96,7 +96,12 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "mod_size_medium": ("中型", "medium"),
     "mod_size_large": ("大型", "large"),
     "mod_size_": ("未登记", "not registered"),
+    "mod_size_unknown": ("未知", "unknown"),
     "mod_not_counted": ("首次统计尚未完成，稍后刷新。", "The first count is under way."),
+    "mod_no_groups": (
+        "还没有已登记且已评级的主体。",
+        "No business is registered and graded yet.",
+    ),
     "mod_drift_calibration": ("校准", "calibration"),
     "mod_drift_log-loss": ("对数损失", "log-loss"),
 }
