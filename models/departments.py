@@ -67,7 +67,7 @@ def numbered(text: str) -> int | None:
     (8106, None)
     """
     year, _, part = text.strip().upper().partition("Q")
-    if not (year.isascii() and year.isdigit() and len(year) == 4 and part in "1234" and part):
+    if not (year.isascii() and year.isdigit() and len(year) == 4 and part in ("1", "2", "3", "4")):
         return None
     return 4 * int(year) + int(part) - 1
 
