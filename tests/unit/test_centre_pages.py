@@ -66,8 +66,8 @@ def test_every_word_is_there_in_both_languages() -> None:
 
 def test_departments_show_rank_and_parts(client: TestClient) -> None:
     text = client.get("/departments", headers=HTML).text
-    for expected in ("市市场监管局", "8 / 9", "88.9 %", "11.1 %", "每个数由什么构成", "100 % (2027)",
-                     "可计算的项目不足，不排名", "departments.csv?quarter=2026Q4"):
+    for expected in ("市市场监管局", "8 / 9", "88.9 %", "11.1 %", "每个数由什么构成",
+                     "100 % (2027)", "可计算的项目不足，不排名", "departments.csv?quarter=2026Q4"):
         assert expected in text, expected
     assert client.get("/departments?quarter=2026Q7", headers=HTML).status_code == 400
     assert client.get("/api/v1/departments?quarter=soon").json()["field"] == "quarter"
