@@ -96,15 +96,15 @@ class Counted(NamedTuple):
 
     `sums` by key; `newest` (department, "record" or "grade") -> moment of the newest [epoch ms];
     `graded`, `inspected` item code -> mask of the quarters in which some business has a grade
-    there, and in which an inspection result came in; `answers` identity of an alert -> moment of
-    the first thing somebody did about it [epoch ms].
+    there, and in which an inspection result came in; `answers` identity of an alert -> moments at
+    which somebody did something about it [epoch ms].
     """
 
     sums: dict[Key, int]
     newest: dict[tuple[str, str], int]
     graded: dict[int, int]
     inspected: dict[int, int]
-    answers: dict[int, int]
+    answers: dict[int, set[int]]
 
 
 def count(facts: Facts, signals: Facts, path: bytes, card: Card, day: int) -> Counted:
@@ -131,8 +131,7 @@ def count(facts: Facts, signals: Facts, path: bytes, card: Card, day: int) -> Co
             _newest(out.newest, (department, "record"), fact.time)
         for fact in known.acts:
             if fact.type in _ANSWERS:
-                held = out.answers.get(fact.of)
-                out.answers[fact.of] = fact.time if held is None else min(held, fact.time)
+                out.answers.setdefault(fact.of, set()).add(fact.time)
     due_workdays = card.policy.rules.publication_overdue.due_workdays
     for type_ in (ACT, INSPECTION, PENALTY):
         for fact in facts.by_type.get(type_, ()):
@@ -204,7 +203,7 @@ class Total:
         self.newest: dict[tuple[str, str], int] = {}
         self.graded: dict[int, int] = {}
         self.inspected: dict[int, int] = {}
-        self.answers: dict[int, int] = {}
+        self.answers: dict[int, set[int]] = {}
 
     def add(self, one: Counted) -> None:
         """Take one business in."""
@@ -215,8 +214,13 @@ class Total:
         for masks, own in ((self.graded, one.graded), (self.inspected, one.inspected)):
             for item, mask in own.items():
                 masks[item] = masks.get(item, 0) | mask
-        for alert, ms in one.answers.items():
-            self.answers[alert] = min(self.answers.get(alert, ms), ms)
+        for alert, times in one.answers.items():
+            self.answers.setdefault(alert, set()).update(times)
+
+    def answered(self, alert: int, opened_ms: int) -> int:
+        """First moment from an opening on at which somebody acted on an alert [epoch ms]; 0 =
+        none. What was done about an earlier opening of it is no answer to this one."""
+        return min((ms for ms in self.answers.get(alert, ()) if ms >= opened_ms), default=0)
 
     def put(self, department: str, quarter: int, name: str, n: int = 1) -> None:
         """Count something that stands in no business' records."""

@@ -271,8 +271,8 @@ class _Walk:
             deadlines.put_alert(
                 self.total, self.card, one.departments, one.opened_ms,
                 one.updated_ms if one.state in ("resolved", "closed") else 0,
-                self.total.answers.get(identity("alert", one.id), 0), self.workdays[one.level],
-                self.day)
+                self.total.answered(identity("alert", one.id), one.opened_ms),
+                self.workdays[one.level], self.day)
 
     def dead(self, one: Dead) -> None:
         quarter = departments.quarter_of((one.received_ms + self.card.offset_ms) // DAY_MS)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 WORDS: Mapping[str, tuple[str, str]] = {
     "dev_title": ("监测设备", "Devices"),
+    "dev_as_of": ("截至", "As of"),
     "dev_one": ("设备", "Device"),
     "dev_state": ("状态", "state"),
     "dev_silent": ("失联", "silent"),

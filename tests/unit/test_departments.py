@@ -262,6 +262,15 @@ def test_deadlines_of_alerts(ended: int, answered: int, after_d: int, state: str
         assert not got
 
 
+def test_an_answer_belongs_to_its_opening() -> None:
+    total = Total()
+    for times in ({OPENED + 5}, {OPENED - 9, OPENED + 3}):
+        total.add(departments.Counted({}, {}, {}, {}, {7: times}))
+    assert total.answered(7, OPENED) == OPENED + 3
+    assert total.answered(7, OPENED - 9) == OPENED - 9
+    assert total.answered(7, OPENED + 6) == total.answered(8, 0) == 0
+
+
 def test_who_must_answer_comes_from_the_policy() -> None:
     found = deadlines.answer_workdays(CARD.policy)
     assert found["yellow"] == 2 and found["orange"] == 1 and "blue" not in found
