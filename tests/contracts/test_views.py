@@ -28,6 +28,7 @@ from storage.effects import AlertChanged, Answered, OpenAlerts, Reason, ReviewCh
 from storage.redis_view import RedisView
 from storage.sqlite_store import Dead, StoreError
 from storage.view import Change, MarkMismatch, Placed
+from streams import device_view
 from streams.census import Census
 from streams.census_redis import RedisHeld
 from streams.change import place, touched
@@ -144,6 +145,14 @@ def test_the_city_is_counted_the_same(city: EmbeddedService, shown: dict[str, As
             assert getattr(table.total, key) == getattr(wanted.total, key), (name, key)
         assert table.devices == wanted.devices and table.by_state == wanted.by_state, name
         assert table.groups == wanted.groups and table.subjects == wanted.subjects, name
+        for row in wanted.devices:
+            held, norms, clock_ms = city._copy(row.subject)
+            shard = asked.view.shard_of(row.subject)
+            assert norms is not None and held is not None and shard.timeline is not None
+            one, other = (device_view.device(s, row.item, row.device, wanted.card, {}, ms)
+                          for s, ms in ((held, clock_ms),
+                                        (shard.subjects[row.subject], clock_ms)))
+            assert one is not None and one == other, (name, row)
 
 
 def test_the_city_has_everything(city: EmbeddedService) -> None:
