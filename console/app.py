@@ -16,6 +16,8 @@ from console.answering import Read, answering
 from console.api import reading
 from console.api_reviews import reviewing
 from console.api_write import writing
+from console.centre import centre_pages
+from console.centre_api import centre
 from console.limits import BODY_BYTES_MAX
 from console.pages import showing
 from console.pages_reviews import cases
@@ -23,7 +25,7 @@ from console.pages_situation import watching
 from console.pages_write import acting
 from console.receipts import Receive, receiving
 from console.security import LOOPBACK, Guard
-from console.service import Service
+from console.service import Row, Service
 from console.sse import Streams
 from console.view import Items, View
 
@@ -36,6 +38,7 @@ def create_app(
     token: str | None = None,
     allow_hosts: Sequence[str] = LOOPBACK,
     items: Items | None = None,
+    measures: Sequence[Row] = (),
     streams: Streams | None = None,
     body_bytes_max: int = BODY_BYTES_MAX,
     receive: Receive | None = None,
@@ -54,6 +57,8 @@ def create_app(
         Names the service answers to, without port; `("*",)` behind a proxy that checks them.
     items
         The supervision catalogue, {item id: row of items.csv}.
+    measures
+        Measures by grade: rows of measures.csv, for people.
     streams
         The alert streams, where a runner wants to tune them.
     body_bytes_max
@@ -116,8 +121,10 @@ def create_app(
     app.include_router(reading(service, app.state.streams))
     app.include_router(reviewing(service))
     app.include_router(cases(service, view))
+    app.include_router(centre(service))
     app.include_router(showing(app, service, view))
     app.include_router(watching(service, view, districts))
+    app.include_router(centre_pages(service, view, measures))
     app.include_router(acting(acts, view, token))
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
 

@@ -118,5 +118,36 @@ class Service(Protocol):
     def situation(self) -> Row:
         """Districts, trend, what is emerging, feeds, the model: `streams.situation` says how."""
 
+    def departments(self, *, quarter: str = "") -> Row:
+        """Departments by rank in a quarter (`2026Q3`, "" = this one); `as_of` is None until the
+        city has been counted once."""
+
+    def devices(
+        self,
+        *,
+        state: str = "",
+        item: str = "",
+        district: str = "",
+        subject: str = "",
+        limit: int = 50,
+        after: str = "",
+    ) -> Row:
+        """Devices of businesses, in pages: `devices`, `next`, `counts`, `as_of`."""
+
+    def device(self, subject: str, item: str, device: str) -> Row | None:
+        """What is kept of one device, or None."""
+
+    def models(self) -> Row:
+        """How well the weights forecast, which are in force, how groups fare."""
+
+    def policies(self) -> Row:
+        """The policies the log has seen, newest first, and the versions of the weights."""
+
+    def policy(self, hash: str = "") -> Row | None:
+        """The document of a policy ("" = the one in force), or None."""
+
+    def policy_diff(self, old: str, new: str) -> list[Row] | None:
+        """Keys in which two policies differ; None if the log has not seen both."""
+
     def metrics_text(self) -> bytes:
         """Metrics in the Prometheus text format."""

@@ -42,6 +42,8 @@ class View:
             "seg": segment,
             "num": number,
             "points": points,
+            "pct": percent,
+            "ms": when_ms,
             "facts": facts_by_ref,
         }
         self._env.globals |= {"with_login": with_login, "i18n": i18n}
@@ -116,6 +118,17 @@ def when(value: object, length: int = 16) -> str:
     return text if len(text) == 10 else moment.isoformat(" ", "seconds")[:length]
 
 
+def when_ms(value: float) -> str:
+    """A moment [epoch ms] as Beijing sees it, to the minute.
+
+    Examples
+    --------
+    >>> when_ms(0)
+    '1970-01-01 08:00'
+    """
+    return when(dt.datetime.fromtimestamp(value / 1000, dt.UTC).isoformat())
+
+
 def segment(value: object) -> str:
     """One segment of an address."""
     return quote(str(value), safe="", errors="replace")
@@ -141,6 +154,20 @@ def points(value: object) -> str:
     rounded = round(float(value), 1) or 0.0
     sign = "−" if rounded < 0 else "+" if rounded > 0 else ""
     return f"{sign}{abs(rounded):.1f}"
+
+
+def percent(value: object, digits: int = 1) -> str:
+    """A share in per cent; a missing one is a dash.
+
+    Examples
+    --------
+    >>> percent(0.975), percent(1), percent(None), percent(0.00012, 3)
+    ('97.5 %', '100 %', '—', '0.012 %')
+    """
+    if not isinstance(value, int | float):
+        return "—"
+    text = f"{100 * value:.{digits}f}"
+    return f"{text.rstrip('0').rstrip('.') if '.' in text else text} %"
 
 
 def facts_by_ref(facts: list[Row]) -> dict[tuple[str, str], Row]:

@@ -136,17 +136,19 @@ class Validation:
             np.add.at(self.lost[m], group, np.stack([w, w * lost, w * (p - y) ** 2], axis=1))
 
     def report(self) -> dict[str, dict[str, Any]]:
-        """By model: AUC and how far off it may be, log-loss, Brier score, expected calibration
-        error over the tenths, and the tenths."""
+        """By model: AUC with its 95 % interval and how far off its grid may be, log-loss, Brier
+        score, expected calibration error over the tenths, and the tenths."""
         out: dict[str, dict[str, Any]] = {}
         for m, name in enumerate(self.names):
             grid = self.rank[m].sum(axis=0)
             weight, lost, squared = self.lost[m].sum(axis=0)
             tenths, of = deciles(self.said[m]), max(float(weight), 1e-300)
             pairs = float(grid[:, 0].sum() * grid[:, 1].sum())
+            low, _, high = jackknife(self._own, m)
             gap = math.fsum(t["n"] * abs(t["predicted"] - t["observed"]) for t in tenths) / of
             out[name] = {
                 "auc": rounded(auc(grid)),
+                "auc_low": rounded(max(low, 0.0)), "auc_high": rounded(min(high, 1.0)),
                 "within": rounded(float((grid[:, 0] * grid[:, 1]).sum()) / pairs / 2
                                   if pairs else math.nan),
                 "log_loss": rounded(lost / of), "brier": rounded(squared / of),
@@ -170,6 +172,11 @@ class Validation:
                              else self.names[0] if low_auc > 0.0 else name)
             out.append(row)
         return out
+
+    def _own(self, m: int) -> tuple[float, Floats]:
+        """AUC of a model, and the same without each cluster."""
+        grid = self.rank[m].sum(axis=0)
+        return float(auc(grid)), np.asarray(auc(grid - self.rank[m]))
 
     def _auc(self, m: int) -> tuple[float, Floats]:
         """Lead over a model, and the same without each cluster."""

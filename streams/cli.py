@@ -32,6 +32,7 @@ from storage.sqlite_store import StoreError
 from streams import (
     batch,
     cli_act,
+    cli_centre,
     cli_cluster,
     cli_notify,
     cli_replay,
@@ -65,6 +66,7 @@ cli_replay.register(app)
 cli_cluster.register(app)
 cli_notify.register(app)
 cli_act.register(app)
+cli_centre.register(app)
 
 
 @app.command()

@@ -17,12 +17,16 @@ import redis
 
 from config.load import Settings
 from console.service import Receipt, Rejected, Row
+from models.norms import ByClass
 from models.policy import Policy
-from models.scorecard import Card
+from models.scorecard import Card, Timeline
+from models.subject import Subject
 from storage.kafka_client import Outgoing, Topics
 from storage.kafka_log import KafkaLog
 from storage.sqlite_store import Dead
 from streams import codec, outgoing
+from streams.census import Census
+from streams.census_redis import RedisHeld
 from streams.codec import InvalidEvent
 from streams.feeds import CHECKED
 from streams.intake import Intake, oldest_ms
@@ -60,6 +64,7 @@ class ClusterService(Queries):
         self._out = Outgoing(settings.kafka)
         self._intake = Intake(Card(policy, 0), secret, oldest_ms(settings.intake.time_oldest),
                               settings.intake.time_ahead_max_s * 1000)
+        self.census = Census(RedisHeld(reader))
         self._looked_s = 0.0
         self._lock = threading.Lock()
 
@@ -152,3 +157,11 @@ class ClusterService(Queries):
     def events_of(self, subject: str, limit: int) -> list[Row]:
         """Facts about a subject, newest first, in words."""
         return self._reader.events_of(subject, limit)
+
+    def _policies(self) -> Timeline | None:
+        return self._reader.timeline()
+
+    def _copy(self, subject: str) -> tuple[Subject | None, ByClass, int]:
+        # The view holds no norms of classes, only their hash.
+        shard = self._reader.shard_of(subject)
+        return shard.subjects.get(subject), {}, shard.clock_ms

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import sys
+import threading
 from pathlib import Path
+
+import redis
 
 from config.channels import Channels
 from config.load import Settings
@@ -14,6 +18,9 @@ from streams.cluster_service import ClusterService
 from streams.connect import client
 from streams.receipts import Receipts
 from streams.redis_reader import RedisReader
+
+_LOG = logging.getLogger("xinfeng.console")
+RETRY_S = 5.0
 
 
 def serve(settings: Settings, policy: Policy, policy_path: Path | None, secret: bytes, *,
@@ -37,4 +44,14 @@ def serve(settings: Settings, policy: Policy, policy_path: Path | None, secret: 
         sys.stdout.write(f"http://{name}:{server_socket.getsockname()[1]}/\n"
                          "信风 集群控制台 / console of the cluster; Ctrl-C 停止\n")
         sys.stdout.flush()
-        run.until_stopped(app, server_socket, {})
+        run.until_stopped(app, server_socket, {"census": lambda stop: _count(service, stop)})
+
+
+def _count(service: ClusterService, stop: threading.Event) -> None:
+    """Walk over the city again and again; a Redis that does not answer is asked again later."""
+    while not stop.is_set():
+        try:
+            service.census.run(stop)
+        except redis.RedisError as error:
+            _LOG.warning('msg="the city cannot be counted now" error=%r', error)
+            stop.wait(RETRY_S)

@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 from console.service import Column, Row
 from streams import review_board
+from streams.centre import Centre
 from streams.situation import Situation
 from streams.view import View
 
 
-class Queries:
+class Queries(Centre):
     """Passes questions on to a view; `console.service.Service` says what they mean."""
 
     def __init__(self, view: View, situation: Situation) -> None:

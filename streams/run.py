@@ -105,6 +105,7 @@ def _work(service: EmbeddedService, settings: Settings,
         work: dict[str, Task] = {"demo": lambda stop: player.play(service, stop)}
     else:
         work = {"tick": lambda stop: _tick(service, settings.log.tick_s, stop)}
+    work["census"] = service.census.run
     if settings.intake.folder:
         watched = Path(settings.intake.folder)
         work["folder"] = lambda stop: folder.run(service, watched, stop)
@@ -191,7 +192,7 @@ def console_of(service: Service, settings: Settings, policy_path: Path | None, h
     return create_app(
         service, token=settings.http.token or None,
         allow_hosts=[*LOOPBACK, *settings.http.hosts, f"[{host}]" if ":" in host else host],
-        items={row["id"]: row for row in load.items(policy_path)},
+        items={row["id"]: row for row in load.items(policy_path)}, measures=load.measures(),
         districts=districts(policy_path), answers=answers,
         body_bytes_max=settings.intake.body_max_bytes, receive=receive)
 

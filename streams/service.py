@@ -17,10 +17,16 @@ from contextlib import closing
 import msgspec
 
 from console.service import Receipt, Rejected, Row
+from models.norms import ByClass
+from models.scorecard import Timeline
+from models.subject import Subject
 from storage.effects import AlertChanged, Effect
 from storage.effects import Rejected as StepRejected
 from storage.sqlite_store import Dead, SqliteStore
+from streams import checkpoint
 from streams.analysis import Own
+from streams.census import Census
+from streams.census_embedded import EmbeddedHeld
 from streams.codec import InvalidEvent
 from streams.embedded import Embedded
 from streams.facts import facts_of, variants_of
@@ -60,6 +66,8 @@ class EmbeddedService(Queries):
         self._reader = Reader(store, runner.card.policy, None if folder else self._lock,
                               self._variants)
         super().__init__(self._reader, Situation(runner.standing, self._reader))
+        self.census = Census(EmbeddedHeld(runner.shard, runner.analysis, self._reader,
+                                          self._lock))
         self._acts: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._closed = False
 
@@ -202,6 +210,19 @@ class EmbeddedService(Queries):
     def _case(self, row: Row, told: list[Row] | None) -> Row:
         with self._lock:
             return case(self.runner.shard, row, told)
+
+    def _policies(self) -> Timeline | None:
+        with self._lock:
+            held = self.runner.shard.timeline
+            return Timeline(*held.cards) if held is not None else None
+
+    def _copy(self, subject: str) -> tuple[Subject | None, ByClass, int]:
+        with self._lock:
+            shard = self.runner.shard
+            held = shard.subjects.get(subject)
+            packed = checkpoint.pack(held) if held is not None else b""
+            norms, clock_ms = shard.norms.of, shard.clock_ms
+        return checkpoint.unpack(packed) if packed else None, norms, clock_ms
 
     def _variants(self, alerts: Sequence[AlertChanged]) -> list[list[int | None]]:
         """Particulars of the facts in evidence, which an alert leaves out."""

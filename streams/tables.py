@@ -107,6 +107,23 @@ def rejects(rows: Iterable[Row], lang: Lang, *, more: bool) -> None:
     _show(screen(), lang, table, more=more)
 
 
+def departments(found: Row, lang: Lang) -> None:
+    """The quarterly ranking: shares in per cent, what they are made of in the JSON and CSV."""
+    names = ("timeliness", "completeness", "reviews", "alerts", "inspections", "codes")
+    table = Table(title=found["quarter"], title_justify="left", box=None, pad_edge=False,
+                  header_style="bold")
+    for key in ("rank", "department", "score", *names, "coverage", "access"):
+        table.add_column(word(lang, "ui", f"dep_{key}"),
+                         justify="left" if key == "department" else "right", overflow="fold")
+    for row in found["departments"]:
+        shares = [*(row["components"][name] for name in names), row["coverage"]["rate"],
+                  row["access"]["rate"]]
+        table.add_row(str(row["rank"] or "–"), row["department"],
+                      "–" if row["score"] is None else f"{row['score']:.2f}",
+                      *("–" if x is None else f"{100 * x:.1f}" for x in shares))
+    _show(screen(), lang, table)
+
+
 def lag(rows: Iterable[Any], lang: Lang) -> None:
     """How far each partition of each topic was taken (`storage.kafka_topics.Lag`)."""
     table = _table(lang, "topic", "partition", "end", "done", "lag")

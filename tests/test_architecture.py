@@ -41,6 +41,7 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("streams/cli_act.py", "console.problems"): "what they are refused with",
     ("streams/answers.py", "console.answering"): "whom a signed link is for, in its terms",
     ("streams/receipts.py", "console.service"): "answers in the console's terms",
+    ("streams/cli_centre.py", "console.ranking_csv"): "the same file by command and by page",
     ("streams/tables.py", "console.i18n"): "the same words on paper and on pages",
     ("streams/review_tables.py", "console.i18n"): "the same",
 }

@@ -11,12 +11,14 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 import uvicorn
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 
+from centre_fake import HASH, OLD, XSS_DEVICE
 from console_fake import SUBJECT, XSS, FakeService, an_alert, items
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
@@ -26,12 +28,20 @@ pytestmark = pytest.mark.browser
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 ALERT = an_alert(2)["id"].replace("/", "%2F")
+DEVICE = "/devices/one?" + urlencode({"subject": SUBJECT, "item": "cq1-17",
+                                      "device": XSS_DEVICE})
 PAGES = {
     "situation": "/",
     "subjects": "/subjects",
     "subject": f"/subjects/{SUBJECT}",
     "alert": f"/alerts/{ALERT}",
     "reviews": "/reviews",
+    "departments": "/departments",
+    "devices": "/devices",
+    "device": DEVICE,
+    "models": "/models",
+    "policy": "/policy",
+    "policy-diff": f"/policy/diff?from={OLD}&to={HASH}",
     "rejects": "/rejects",
     "docs": "/api/docs",
 }
@@ -118,7 +128,7 @@ def test_every_page_is_quiet_and_fits(page: Page, running: Running, width: int, 
     page.set_viewport_size({"width": width, "height": 900})
     shots = os.environ.get("XINFENG_SHOTS")
     for name, path in PAGES.items():
-        page.goto(f"{running.url}{path}?lang={lang}")
+        page.goto(f"{running.url}{path}{'&' if '?' in path else '?'}lang={lang}")
         page.evaluate("document.querySelectorAll('details').forEach((each) => each.open = true)")
         over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         assert over <= 0, f"{name} is {over} px too wide at {width}"

@@ -31,7 +31,9 @@ from storage.redis_view import RedisView
 from storage.rows import HOUR_MS
 from storage.sqlite_store import Dead, StoreError
 from storage.view import Change, MarkMismatch, Placed
-from streams import codec, review_board
+from streams import codec, device_view, review_board
+from streams.census import Census
+from streams.census_redis import RedisHeld
 from streams.change import place, touched
 from streams.cli import invoke
 from streams.embedded import Embedded
@@ -128,6 +130,33 @@ def paged(page: Callable[[str | None], list[Row]], key: str, size: int) -> list[
 
 
 # -------------------------------------------------------------------------------- the same answers
+
+
+def test_the_city_is_counted_the_same(city: EmbeddedService, shown: dict[str, Asked]) -> None:
+    """Departments, devices and groups, from the states of the runner and from those in Redis."""
+    city.census.walk()
+    wanted = city.census.table
+    assert wanted is not None and wanted.total.sums and wanted.devices and wanted.groups
+    for name, asked in shown.items():
+        if not isinstance(asked.view, RedisReader):
+            continue
+        counted = Census(RedisHeld(asked.view))
+        counted.walk()
+        table = counted.table
+        assert table is not None
+        assert table.as_of_ms == wanted.as_of_ms, name
+        for key in ("sums", "newest", "graded", "inspected", "answers"):
+            assert getattr(table.total, key) == getattr(wanted.total, key), (name, key)
+        assert table.devices == wanted.devices and table.by_state == wanted.by_state, name
+        assert table.groups == wanted.groups and table.subjects == wanted.subjects, name
+        for row in wanted.devices:
+            held, norms, clock_ms = city._copy(row.subject)
+            shard = asked.view.shard_of(row.subject)
+            assert norms is not None and held is not None and shard.timeline is not None
+            one, other = (device_view.device(s, row.item, row.device, wanted.card, {}, ms)
+                          for s, ms in ((held, clock_ms),
+                                        (shard.subjects[row.subject], clock_ms)))
+            assert one is not None and one == other, (name, row)
 
 
 def test_the_city_has_everything(city: EmbeddedService) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from centre_fake import CentreFake
 
 from console.service import Receipt, Rejected, Row
 from models.events import Event
@@ -84,7 +85,7 @@ def an_alert(number: int, **changes: Any) -> Row:
     } | changes
 
 
-class FakeService:
+class FakeService(CentreFake):
     """See `console.service.Service`."""
 
     def __init__(self) -> None:

@@ -180,6 +180,14 @@ def test_interval_is_the_jackknife() -> None:
         assert [found[f"{key}_low"], found[key], found[f"{key}_high"]] == pytest.approx(
             [whole[n] - wide, whole[n], whole[n] + wide], abs=2e-6)
     assert found["over"] == "two" and found["better"] == "one"
+    area = [pairs(chances[0], adverse, weights), *(pairs(
+        [chances[0][n] for n in at], [adverse[n] for n in at], [weights[n] for n in at])
+        for at in ([n for n, c in enumerate(clusters) if c != k] for k in range(CLUSTERS)))]
+    mean = sum(area[1:]) / CLUSTERS
+    wide = 2.04 * math.sqrt(31 / 32 * sum((a - mean) ** 2 for a in area[1:]))
+    own = board.report()["one"]
+    assert [own["auc_low"], own["auc_high"]] == pytest.approx(
+        [max(area[0] - wide, 0.0), min(area[0] + wide, 1.0)], abs=2e-6)
     same = Validation(("one", "two"))
     same.add([chances[0], chances[0]], adverse, weights, clusters)
     assert same.leads()[0]["better"] is None and same.leads()[0]["auc_high"] == 0.0
