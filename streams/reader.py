@@ -15,7 +15,7 @@ from storage.effects import AlertChanged, Reason, ReviewChanged
 from storage.sqlite_store import SqliteStore
 from streams import codec, rows
 from streams.rows import Row
-from streams.view import GRADES, count_open
+from streams.view import GRADES, count_open, group_open
 
 _ALERT = msgspec.msgpack.Decoder(AlertChanged).decode
 _REVIEW = msgspec.msgpack.Decoder(ReviewChanged).decode
@@ -200,6 +200,17 @@ class Reader:
         """Open alerts by level and by rule."""
         return count_open([(rule, level, state, count) for rule, level, state, count in self.query(
             "SELECT rule, level, state, count(*) FROM alerts GROUP BY rule, level, state")])
+
+    def open_groups(self) -> list[tuple[str, str, int]]:
+        """(rule, level, open alerts)."""
+        return group_open([(rule, level, state, count) for rule, level, state, count in self.query(
+            "SELECT rule, level, state, count(*) FROM alerts GROUP BY rule, level, state")])
+
+    def businesses(self) -> list[tuple[str, str, int]]:
+        """(district, public grade, subjects)."""
+        return [(district, grade, count) for district, grade, count in self.query(
+            "SELECT district, public_grade, count(*) FROM subjects GROUP BY district, public_grade "
+            "ORDER BY district, public_grade")]
 
     def grades(self) -> dict[str, int]:
         """Subjects by public grade."""

@@ -19,7 +19,7 @@ from streams import rows
 from streams.facts import variants_of
 from streams.redis_state import CHUNK, RedisState
 from streams.rows import Row
-from streams.view import GRADES, count_open
+from streams.view import GRADES, count_open, group_open
 
 CONNECT_S = 5.0
 ANSWER_S = 60.0
@@ -206,6 +206,18 @@ class RedisReader(RedisState):
         """Open alerts by level and by rule."""
         return count_open([(rule, level, state, count) for (rule, level, state), _, count
                            in self._groups(self.keys.alerts, {})])
+
+    def open_groups(self) -> list[tuple[str, str, int]]:
+        """(rule, level, open alerts)."""
+        return group_open([(rule, level, state, count) for (rule, level, state), _, count
+                           in self._groups(self.keys.alerts, {})])
+
+    def businesses(self) -> list[tuple[str, str, int]]:
+        """(district, public grade, subjects)."""
+        out: dict[tuple[str, str], int] = {}
+        for (district, grade, _), _, count in self._groups(self.keys.subjects, {}):
+            out[district, grade] = out.get((district, grade), 0) + count
+        return [(*key, count) for key, count in sorted(out.items())]
 
     def grades(self) -> dict[str, int]:
         """Subjects by public grade."""

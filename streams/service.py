@@ -21,10 +21,12 @@ from storage.effects import AlertChanged, Effect
 from storage.effects import Rejected as StepRejected
 from storage.sqlite_store import Dead, SqliteStore
 from streams.analysis import Own
+from streams.census import census
 from streams.codec import InvalidEvent
 from streams.embedded import Embedded
 from streams.facts import facts_of, variants_of
 from streams.fold import fold
+from streams.kept import Kept
 from streams.metrics import Samples
 from streams.options import wall_ms
 from streams.pipeline import Entry
@@ -32,9 +34,12 @@ from streams.queries import Queries
 from streams.reader import Reader
 from streams.show import describe, iso_ms
 from streams.situation import Situation
+from streams.tally import Tally
 
 _LOG = logging.getLogger("xinfeng.service")
 ACTS_KEPT_MAX = 10_000
+CENSUS_FACTOR = 100
+"""At most a hundredth of the time is spent counting the state, for which writing waits."""
 
 
 class EmbeddedService(Queries):
@@ -58,13 +63,18 @@ class EmbeddedService(Queries):
         store = SqliteStore(folder, write=False) if folder else runner.store
         self._reader = Reader(store, runner.card.policy, None if folder else self._lock,
                               self._variants)
-        super().__init__(self._reader, Situation(runner.standing, self._reader))
+        situation = Situation(runner.standing, self._reader)
+        super().__init__(self._reader, situation)
+        runner.tally = Tally()
+        situation.more += [runner.tally.values, Kept(self._census, CENSUS_FACTOR).get]
+        situation.report = self._report
+        self._reported: tuple[int, Row] = (-1, {})
         self._acts: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._closed = False
 
     def with_metrics(self, more: Callable[[], Mapping[str, Samples]]) -> None:
         """Show more numbers among the metrics."""
-        self._situation.more = more
+        self._situation.more.append(more)
 
     def close(self) -> None:
         """Write a checkpoint and let the store go; what is still under way is turned away."""
@@ -174,8 +184,20 @@ class EmbeddedService(Queries):
             _LOG.critical('msg="append failed, the process ends" offset=%d error=%r',
                           self.runner.offset, error)
             os._exit(1)
-        self._situation.appended(effects, time.perf_counter() - started)
+        self._situation.appended(time.perf_counter() - started)
         return effects
+
+    def _census(self) -> Mapping[str, Samples]:
+        with self._lock:
+            return census(self.runner.shard).values()
+
+    def _report(self) -> Row:
+        """Of the analysis as it stands; once a day of the log, it takes some milliseconds."""
+        with self._lock:
+            analysis = self.runner.analysis
+            if self._reported[0] != analysis.day:
+                self._reported = analysis.day, analysis.report()
+            return self._reported[1]
 
     # ----------------------------------------------------------------------------------- reading
 
