@@ -53,6 +53,9 @@ FOLDED: tuple[Declared, ...] = (
     Declared("xinfeng_reviews_closed_total", "counter",
              "Reviews [count] closed since the process started, and whether in time.",
              ("in_time",)),
+    Declared("xinfeng_disk_free_bytes", "gauge",
+             "Free space [bytes] where the store or the checkpoints lie: without it the process "
+             "ends."),
 )
 """Counted where events are folded: the service in one process, and each worker."""
 

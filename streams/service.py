@@ -21,7 +21,7 @@ from storage.effects import AlertChanged, Effect
 from storage.effects import Rejected as StepRejected
 from storage.sqlite_store import Dead, SqliteStore
 from streams.analysis import Own
-from streams.census import census
+from streams.census import census, disk
 from streams.codec import InvalidEvent
 from streams.embedded import Embedded
 from streams.facts import facts_of, variants_of
@@ -67,6 +67,8 @@ class EmbeddedService(Queries):
         super().__init__(self._reader, situation)
         runner.tally = Tally()
         situation.more += [runner.tally.values, Kept(self._census, CENSUS_FACTOR).get]
+        if folder is not None:
+            situation.more.append(lambda: disk(folder))
         situation.report = self._report
         self._reported: tuple[int, Row] = (-1, {})
         self._acts: OrderedDict[tuple[str, str], str] = OrderedDict()

@@ -177,7 +177,7 @@ class Worker:
         self._pool = ThreadPoolExecutor(THREADS_MAX, "keeper")
         self._turn = threading.Lock()
         self._pumps: dict[int, _Pump] = {}
-        self._metrics = WorkerMetrics()
+        self._metrics = WorkerMetrics(Path(settings.worker.folder))
 
     def _pump(self, partition: int) -> _Pump:
         log = KafkaLog(self._settings.kafka)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from prometheus_client import REGISTRY
 
-from streams.census import Census, census
+from streams.census import Census, census, disk
 from streams.declared import counter, gauge
 from streams.keeper import Keeper
 from streams.metrics import Live, Samples
@@ -14,9 +15,15 @@ from streams.tally import Tally
 
 
 class WorkerMetrics:
-    """What Prometheus reads of a worker."""
+    """
+    Parameters
+    ----------
+    folder
+        Where its checkpoints lie.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self.applied = gauge("xinfeng_partition_applied_offset")
         self.lag = gauge("xinfeng_partition_lag_envelopes")
         self.waiting = gauge("xinfeng_partition_waiting_envelopes")
@@ -56,6 +63,6 @@ class WorkerMetrics:
         for one in held:
             for key, n in one.grades.items():
                 grades[key] = grades.get(key, 0) + n
-        return {**self.tally.values(),
+        return {**self.tally.values(), **disk(self._folder),
                 **Census(sum(x.registered for x in held), sum(x.known for x in held),
                          grades).values()}
