@@ -40,7 +40,7 @@ FOLDED: tuple[Declared, ...] = (
     LATENESS,
     Declared("xinfeng_dead_letters_total", "counter",
              "Events [count] refused since the process started, by the field that was wrong: "
-             "\"subject\" are wrong codes.", ("field",)),
+             "\"subject\" are wrong codes, \"body\" is no event at all.", ("field",)),
     Declared("xinfeng_identifiers_doubled_total", "counter",
              "Registrations [count] under a code that another business holds, since the process "
              "started."),

@@ -19,7 +19,7 @@ class Refused:
         self._counts: Counter[str] = Counter()
 
     def note(self, reason: Reason) -> None:
-        field = ".".join(reason.field.partition("[")[0].split(".")[:2])
+        field = ".".join(reason.field.partition("[")[0].split(".")[:2]) or "body"
         known = field in self._counts or len(self._counts) < LABELS_MAX - 1
         self._counts[field if known else OTHER] += 1
 
