@@ -39,7 +39,7 @@ from streams.tally import Tally
 _LOG = logging.getLogger("xinfeng.service")
 ACTS_KEPT_MAX = 10_000
 CENSUS_FACTOR = 100
-"""At most a hundredth of the time is spent counting the state, for which writing waits."""
+"""At most a hundredth of the time is spent counting the state."""
 
 
 class EmbeddedService(Queries):
@@ -191,7 +191,8 @@ class EmbeddedService(Queries):
 
     def _census(self) -> Mapping[str, Samples]:
         with self._lock:
-            return census(self.runner.shard).values()
+            subjects = list(self.runner.shard.subjects.values())
+        return census(subjects, self.runner.card).values()
 
     def _report(self) -> Row:
         """Of the analysis as it stands; once a day of the log, it takes some milliseconds."""

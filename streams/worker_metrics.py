@@ -49,7 +49,9 @@ class WorkerMetrics:
 
     def count(self, keeper: Keeper) -> None:
         """Count a partition's state, in the thread that folds it."""
-        self._counted[keeper.partition] = census(keeper.shard)
+        shard = keeper.shard
+        self._counted[keeper.partition] = census(
+            shard.subjects.values(), shard.timeline.last if shard.timeline else None)
 
     def forget(self, partition: int) -> None:
         """Somebody else has the partition now: what was last seen of it here says nothing."""

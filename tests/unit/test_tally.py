@@ -114,12 +114,12 @@ def test_the_census_is_that_of_the_slow_look(played: EmbeddedService) -> None:
         for item, grade in last.items():
             if item:
                 grades[card.department_of[item], letter(grade)] += 1
-    found = census(shard)
+    found = census(shard.subjects.values(), card)
     assert found.grades == grades and len({d for d, _ in grades}) > 5
     businesses = [s for s in shard.subjects.values() if s.registration() is not None]
     assert found.registered == len(businesses) > found.known > 0
     assert found.known == sum(bool(s.facts or s.signals or s.path) for s in businesses)
-    assert census(Shard()) == (0, 0, {})
+    assert census([], None) == (0, 0, {})
 
 
 def test_an_inspection_counts_for_the_grade_before_it() -> None:
