@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 import yaml
 from console_fake import FakeService
-from fastapi.testclient import TestClient
 from promtool import ROOT, RULES, promtool
+from starlette.testclient import TestClient
 
 from config.grafana.boards import BOARDS, text
 from console.app import create_app
