@@ -119,6 +119,8 @@ def test_dashboards_fit_their_provisioning() -> None:
         for annotation in board["annotations"]["list"]:
             assert annotation["datasource"]["uid"] in uids
         assert [v["name"] for v in board["templating"]["list"]] == ["console"]
+    compose = (ROOT / "docker-compose.yml").read_text("utf-8")
+    assert "HOME_DASHBOARD_PATH: /etc/grafana/dashboards/overview.json" in compose
     first = boards[0]["panels"]
     assert overlapping([first[0], {**first[1], "gridPos": first[0]["gridPos"]}])
 
