@@ -132,6 +132,7 @@ class Learner:
             "examples": self.board.examples, "adverse": self.board.adverse,
             "first_day": self.first_day, "last_day": self.day,
             "published": self.given.name if self.given else None,
+            "published_day": self.given.since_day if self.given else None,
             "models": self.board.report(), "leads": self.board.leads(),
             "slices": self.slices.report(),
             "drift": {"drifting": self.drifting,

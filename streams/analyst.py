@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 import redis
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
-from prometheus_client import Counter, Gauge, start_http_server
+from prometheus_client import start_http_server
 
 from config.load import Settings
 from storage.checkpoint_files import Checkpoints, Damaged
@@ -29,16 +29,16 @@ from storage.redis_keys import Keys
 from streams import logs
 from streams.analysis import Analysis, Concluded
 from streams.connect import client
+from streams.declared import counter, gauge
 from streams.outgoing import TOLD, conclusion
 
 _LOG = logging.getLogger("xinfeng.analyst")
 POLL_MAX = 5_000
 POLL_S = 0.05
 
-CLOCK = Gauge("xinfeng_analyst_clock_seconds",
-              "Time [s since 1970] up to which every shard was heard.")
-TOLD_COUNT = Counter("xinfeng_analyst_records", "Records [count] taken in.")
-CONCLUDED = Counter("xinfeng_analyst_conclusions", "Events [count] written for the log.")
+CLOCK = gauge("xinfeng_analyst_clock_seconds")
+TOLD_COUNT = counter("xinfeng_analyst_records_total")
+CONCLUDED = counter("xinfeng_analyst_conclusions_total")
 
 
 class Record(msgspec.Struct):

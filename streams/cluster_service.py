@@ -34,6 +34,7 @@ from streams.options import wall_ms
 from streams.past import past
 from streams.queries import Queries
 from streams.redis_reader import RedisReader
+from streams.refused import Refused
 from streams.review_case import case
 from streams.show import describe
 from streams.situation import Situation
@@ -57,7 +58,10 @@ class ClusterService(Queries):
 
     def __init__(self, settings: Settings, policy: Policy, secret: bytes,
                  reader: RedisReader) -> None:
-        super().__init__(reader, Situation(reader.standing, reader))
+        situation = Situation(reader.standing, reader)
+        super().__init__(reader, situation)
+        self._refused = Refused()
+        situation.more.append(self._refused.values)
         self._settings = settings
         self._reader = reader
         self._topics = Topics.of(settings.kafka.prefix)
@@ -89,6 +93,7 @@ class ClusterService(Queries):
                 try:
                     event, _, _ = self._intake.accept(raw, now_ms)
                 except InvalidEvent as error:
+                    self._refused.note(error.reason)
                     rejected.append(Rejected(index, msgspec.to_builtins(error.reason)))
                     dead.append((f"{origin}/{uuid.uuid4()}",
                                  Dead(now_ms, origin, error.reason, self._intake.scrub(raw))))

@@ -23,6 +23,7 @@ from streams.analysis import Analysis, Own, is_own
 from streams.intake import Intake, oldest_ms
 from streams.miscounts import Miscounts
 from streams.pipeline import Entry, Shard
+from streams.tally import Tally
 from streams.view import Standing
 
 DAY_MS = 86_400_000
@@ -58,6 +59,8 @@ class Embedded:
         self.opened: dict[str, int] = {}
         """Alerts opened since the start, by rule."""
         self.reviews_opened = 0
+        self.tally: Tally | None = None
+        """Counts for Prometheus, where somebody wants them."""
         self.refused = 0
         """Events that intake refused since the start."""
         self._miscounts = Miscounts()
@@ -153,6 +156,10 @@ class Embedded:
         self.store.commit(self.offset, entries[-1].recorded_ms if entries else 0, names,
                           codec.encode_envelope(list(entries)), effects, letters, dead)
         self.refused += len(dead)
+        if self.tally is not None:
+            self.tally.take(entries, effects, self.shard)
+            for letter in dead:
+                self.tally.refused.note(letter.reason)
         for effect in effects:
             if isinstance(effect, AlertChanged) and not effect.was:
                 self.opened[effect.rule] = self.opened.get(effect.rule, 0) + 1

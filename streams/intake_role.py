@@ -9,25 +9,29 @@ import threading
 from collections.abc import Callable
 
 import faust
-from prometheus_client import Counter, Gauge, start_http_server
+from prometheus_client import REGISTRY, start_http_server
 
 from config.load import Settings
 from models.policy import Policy
 from storage.sqlite_store import StoreError
 from streams import faust_app, letters, logs
 from streams.connect import view_of
+from streams.declared import counter, gauge
+from streams.metrics import Live
+from streams.refused import Refused
 from streams.sequencer import Sequencer
 
 _LOG = logging.getLogger("xinfeng.intake")
 LOOK_S = 0.5
 """How often leadership is looked at."""
 
-EVENTS = Counter("xinfeng_intake_events", "Events [count] checked and written to the log.")
-REJECTED = Counter("xinfeng_intake_rejected", "Events [count] refused by intake.")
-LAG = Gauge("xinfeng_intake_lag_records", "Records [count] of the feeds not yet taken.")
-CLOCK = Gauge("xinfeng_intake_clock_seconds",
-              "Time [s since 1970] up to which all feeds were read.")
-LEADS = Gauge("xinfeng_intake_leads", "1 in the process that does the work, 0 in those in wait.")
+EVENTS = counter("xinfeng_intake_events_total")
+REJECTED = counter("xinfeng_intake_rejected_total")
+LAG = gauge("xinfeng_intake_lag_records")
+CLOCK = gauge("xinfeng_intake_clock_seconds")
+LEADS = gauge("xinfeng_intake_leads")
+REFUSED = Refused()
+REGISTRY.register(Live(REFUSED.values))
 
 
 class _Lead:
@@ -51,7 +55,7 @@ class _Lead:
             os._exit(1)
 
     def _run(self) -> None:
-        sequencer = Sequencer(self._settings, self._policy, self._secret)
+        sequencer = Sequencer(self._settings, self._policy, self._secret, REFUSED)
         seen = [0, 0]
 
         def stopped() -> bool:

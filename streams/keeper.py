@@ -24,6 +24,7 @@ from streams import checkpoint, codec, rows
 from streams.change import Cards, change, place, touched
 from streams.outgoing import Message, Outgoing
 from streams.pipeline import Shard
+from streams.tally import Tally
 
 _LOG = logging.getLogger("xinfeng.worker")
 SAY_S = 5.0
@@ -76,11 +77,13 @@ class Keeper:
     turn
         Held while computing, never while waiting: keepers in several threads of one process then
         do not fight for the interpreter, which costs more than it gives.
+    tally
+        Counts for Prometheus; of all keepers that share `turn`.
     """
 
     def __init__(self, partition: int, partitions: int, *, log: Log, view: View, outbox: Outbox,
                  checkpoints: Checkpoints, topics: Topics, flush_max_events: int = 4_000,
-                 turn: threading.Lock | None = None) -> None:
+                 turn: threading.Lock | None = None, tally: Tally | None = None) -> None:
         self.partition = partition
         self.partitions = partitions
         self.shard = Shard()
@@ -97,6 +100,7 @@ class Keeper:
         """How many sources, and which policies, the view knows."""
         self._stopping = threading.Event()
         self._turn = turn or threading.Lock()
+        self._tally = tally or Tally()
 
     # ------------------------------------------------------------------------------------ opening
 
@@ -214,6 +218,8 @@ class Keeper:
                 raise Poison(self.partition, record.offset, error) from error
         self.applied = record.offset + 1
         if self.applied > self.shown:
+            with self._turn:
+                self._tally.take(entries, effects, self.shard)
             raws = {x.position: codec.as_json(entries[x.position].event) for x in effects
                     if isinstance(x, Rejected) and x.position >= 0}
             self._held += place(record.offset, effects, raws)

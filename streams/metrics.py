@@ -1,26 +1,36 @@
-"""Every metric of the service, declared once: name, type, unit, labels, and why it exists.
+"""The metrics of the service and of delivery, and how all are shown to Prometheus.
 
-No entity id is a label; the largest set of labels is (rule, level).
+Together with `streams/declared.py` every metric is declared once: `ALL`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from itertools import accumulate
+from typing import NamedTuple, TypeAlias
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
-Samples: TypeAlias = Sequence[tuple[tuple[str, ...], float]]
+from streams.declared import CENSUS, FOLDED, MODELS, ROLES, VIEW, Declared
+
+
+class Spread(NamedTuple):
+    """Value of a histogram: how many in each bucket, the last beyond all bounds, and their sum."""
+
+    counts: tuple[float, ...]
+    sum: float
+
+
+Samples: TypeAlias = Sequence[tuple[tuple[str, ...], float | Spread]]
 """(label values, value) of one metric."""
 
-
-class Declared(NamedTuple):
-    name: str
-    type: Literal["counter", "gauge"]
-    help: str
-    labels: tuple[str, ...] = ()
 
 
 METRICS: tuple[Declared, ...] = (
@@ -34,9 +44,6 @@ METRICS: tuple[Declared, ...] = (
              "Dead letters [count], from intake and from the step: a feed is sending bad data."),
     Declared("xinfeng_readings_total", "counter",
              "Device readings [count] folded into the state, over the whole log."),
-    Declared("xinfeng_alerts_opened_total", "counter",
-             "Alerts [count] opened since the process started: a rule that storms shows here.",
-             ("rule", "level")),
     Declared("xinfeng_appends_total", "counter",
              "Envelopes [count] committed since the process started."),
     Declared("xinfeng_append_seconds_total", "counter",
@@ -45,18 +52,9 @@ METRICS: tuple[Declared, ...] = (
     Declared("xinfeng_log_offset", "gauge", "Offset of the last envelope in the log."),
     Declared("xinfeng_log_clock_seconds", "gauge",
              "The log's clock [s since 1970]: behind the wall clock when ticks stop."),
-    Declared("xinfeng_alerts_open", "gauge", "Alerts [count] nobody has closed yet.", ("level",)),
-    Declared("xinfeng_reviews_open", "gauge", "Reviews [count] of grade gaps still open."),
-    Declared("xinfeng_reviews_overdue", "gauge",
-             "Reviews [count] that a department has not answered by its day."),
-    Declared("xinfeng_disagreement_ratio", "gauge",
-             "Share [0-1] of the businesses graded by two departments or more whose grades lie so "
-             "far apart now that they must be reviewed: do departments judge alike?"),
-    # A label each for two departments would be their square; the page has that.
-    Declared("xinfeng_department_disagreement_ratio", "gauge",
-             "The same of each department, with any other one: who judges unlike the rest.",
-             ("department",)),
+    *VIEW,
 )
+"""Of every service: shown by the console of both runners."""
 
 
 NOTIFY: tuple[Declared, ...] = (
@@ -91,6 +89,11 @@ NOTIFY: tuple[Declared, ...] = (
 )
 """Of the delivery of alerts, where there is one."""
 
+MORE: tuple[Declared, ...] = (*FOLDED, *CENSUS, *MODELS, *NOTIFY)
+"""Shown where somebody has values."""
+
+ALL: tuple[Declared, ...] = (*METRICS, *MORE, *ROLES)
+
 
 def text(values: Mapping[str, Samples]) -> bytes:
     """All metrics in the Prometheus text format, the process's own (memory, CPU) included.
@@ -100,7 +103,7 @@ def text(values: Mapping[str, Samples]) -> bytes:
     values
         {name: samples}; a name that is not declared is a bug.
     """
-    known = {m.name for m in (*METRICS, *NOTIFY)}
+    known = {m.name for m in (*METRICS, *MORE)}
     assert set(values) <= known, f"not declared: {set(values) - known}"
     registry = CollectorRegistry()
     registry.register(_Once(values))
@@ -118,7 +121,7 @@ class _Once(Collector):
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
-        more = [m for m in NOTIFY if m.name in self._values]
+        more = [m for m in MORE if m.name in self._values]
         return _families(self._values, (*METRICS, *more))
 
 
@@ -133,13 +136,28 @@ class Live(Collector):
 
     def collect(self) -> Iterator[Metric]:
         values = self._values()
-        return _families(values, [m for m in (*METRICS, *NOTIFY) if m.name in values])
+        return _families(values, [m for m in (*METRICS, *MORE) if m.name in values])
 
 
 def _families(values: Mapping[str, Samples], declared: Iterable[Declared]) -> Iterator[Metric]:
     for m in declared:
+        samples = values.get(m.name, ())
+        if m.type == "histogram":
+            yield _histogram(m, samples)
+            continue
         family = (CounterMetricFamily if m.type == "counter" else GaugeMetricFamily)(
             m.name, m.help, labels=m.labels)
-        for labels, value in values.get(m.name, ()):
+        for labels, value in samples:
+            assert not isinstance(value, Spread), m.name
             family.add_metric(labels, value)
         yield family
+
+
+def _histogram(m: Declared, samples: Samples) -> HistogramMetricFamily:
+    family = HistogramMetricFamily(m.name, m.help, labels=m.labels)
+    bounds = [*map(repr, m.buckets), "+Inf"]
+    for labels, value in samples:
+        assert isinstance(value, Spread), m.name
+        family.add_metric(labels, list(zip(bounds, accumulate(value.counts), strict=True)),
+                          value.sum)
+    return family

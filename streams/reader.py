@@ -18,7 +18,7 @@ from storage.sqlite_store import SqliteStore
 from storage.tallies import Lane
 from streams import codec, rows
 from streams.rows import Row
-from streams.view import GRADES, District, Hour, by_district, count_open
+from streams.view import GRADES, District, Hour, by_district, count_open, group_open
 
 _ALERT = msgspec.msgpack.Decoder(AlertChanged).decode
 _REVIEW = msgspec.msgpack.Decoder(ReviewChanged).decode
@@ -236,6 +236,10 @@ class Reader:
     def open_alerts(self) -> tuple[dict[str, int], dict[str, int]]:
         """Open alerts by level and by rule."""
         return count_open(self.query("SELECT a, b, c, n FROM counts WHERE kind='alerts'"))
+
+    def open_groups(self) -> list[tuple[str, str, int]]:
+        """(rule, level, open alerts)."""
+        return group_open(self.query("SELECT a, b, c, n FROM counts WHERE kind='alerts'"))
 
     def grades(self) -> dict[str, int]:
         """Subjects by public grade."""

@@ -34,6 +34,7 @@ from streams.intake import Intake, oldest_ms
 from streams.miscounts import Miscounts
 from streams.options import wall_ms
 from streams.outgoing import conclusion_of
+from streams.refused import Refused
 
 _LOG = logging.getLogger("xinfeng.intake")
 COMMIT_S = 1.0
@@ -55,7 +56,8 @@ class Sequencer:
         Key of the complainants' hash: the same for every intake and console.
     """
 
-    def __init__(self, settings: Settings, policy: Policy | None, secret: bytes) -> None:
+    def __init__(self, settings: Settings, policy: Policy | None, secret: bytes,
+                 refused: Refused | None = None) -> None:
         self._settings = settings
         access: Access = settings.kafka
         self._topics = Topics.of(access.prefix)
@@ -77,6 +79,7 @@ class Sequencer:
         self._dead: list[tuple[str, Dead]] = []
         self._feeds = Feeds(access)
         self._miscounts = Miscounts()
+        self._refused = refused or Refused()
         self.events = self.rejected = 0
         self.clock_ms = 0
         self._ticked_ms = 0
@@ -132,6 +135,7 @@ class Sequencer:
             self.rejected += 1
             origin = f"{raw.feed.topic}/{raw.feed.partition}/{raw.offset}"
             self._miscounts.refuse(raw.value, error.reason, self.clock_ms)
+            self._refused.note(error.reason)
             self._dead.append((origin, Dead(time_ms, raw.feed.topic, error.reason,
                                             self._intake.scrub(raw.value))))
             return

@@ -28,9 +28,11 @@ from streams.analysis import Own
 from streams.census import Census
 from streams.census_embedded import EmbeddedHeld
 from streams.codec import InvalidEvent
+from streams.coverage import coverage, disk
 from streams.embedded import Embedded
 from streams.facts import facts_of, variants_of
 from streams.fold import fold
+from streams.kept import Kept
 from streams.metrics import Samples
 from streams.options import wall_ms
 from streams.pipeline import Entry
@@ -39,9 +41,12 @@ from streams.reader import Reader
 from streams.review_case import case
 from streams.show import describe, iso_ms
 from streams.situation import Situation
+from streams.tally import Tally
 
 _LOG = logging.getLogger("xinfeng.service")
 ACTS_KEPT_MAX = 10_000
+COVERAGE_FACTOR = 100
+"""At most a hundredth of the time is spent counting the state."""
 
 
 class EmbeddedService(Queries):
@@ -65,7 +70,14 @@ class EmbeddedService(Queries):
         store = SqliteStore(folder, write=False) if folder else runner.store
         self._reader = Reader(store, runner.card.policy, None if folder else self._lock,
                               self._variants)
-        super().__init__(self._reader, Situation(runner.standing, self._reader))
+        situation = Situation(runner.standing, self._reader)
+        super().__init__(self._reader, situation)
+        runner.tally = Tally()
+        situation.more += [runner.tally.values, Kept(self._coverage, COVERAGE_FACTOR).get]
+        if folder is not None:
+            situation.more.append(lambda: disk(folder))
+        situation.report = self._report
+        self._reported: tuple[int, Row] = (-1, {})
         self.census = Census(EmbeddedHeld(runner.shard, runner.analysis, self._reader,
                                           self._lock))
         self._acts: OrderedDict[tuple[str, str], str] = OrderedDict()
@@ -73,7 +85,7 @@ class EmbeddedService(Queries):
 
     def with_metrics(self, more: Callable[[], Mapping[str, Samples]]) -> None:
         """Show more numbers among the metrics."""
-        self._situation.more = more
+        self._situation.more.append(more)
 
     def close(self) -> None:
         """Write a checkpoint and let the store go; what is still under way is turned away."""
@@ -183,8 +195,21 @@ class EmbeddedService(Queries):
             _LOG.critical('msg="append failed, the process ends" offset=%d error=%r',
                           self.runner.offset, error)
             os._exit(1)
-        self._situation.appended(effects, time.perf_counter() - started)
+        self._situation.appended(time.perf_counter() - started)
         return effects
+
+    def _coverage(self) -> Mapping[str, Samples]:
+        with self._lock:
+            subjects = list(self.runner.shard.subjects.values())
+        return coverage(subjects, self.runner.card).values()
+
+    def _report(self) -> Row:
+        """Of the analysis as it stands; once a day of the log, it takes some milliseconds."""
+        with self._lock:
+            analysis = self.runner.analysis
+            if self._reported[0] != analysis.day:
+                self._reported = analysis.day, analysis.report()
+            return self._reported[1]
 
     # ----------------------------------------------------------------------------------- reading
 

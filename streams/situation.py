@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from alerts.lifecycle import OPEN
-from models.ledger import DAY_MS
-from storage.effects import AlertChanged, Effect
+from models.calendar import DAY_MS
 from storage.rows import HOUR_MS
 from streams import metrics, outlook, review_board
+from streams.declared import LABELS_MAX
+from streams.kept import Kept
+from streams.refused import OTHER
 from streams.show import iso_ms
-from streams.view import Standing, View
+from streams.view import District, Standing, View
 
 Row = dict[str, Any]
 KEPT_FACTOR = 20
@@ -38,22 +39,21 @@ class Situation:
     def __init__(self, standing: Callable[[], Standing], view: View) -> None:
         self._standing = standing
         self._view = view
-        self._opened: Counter[tuple[str, str]] = Counter()
         self._appends = 0
         self._append_s = 0.0
         self._kept: tuple[float, Row] = (0.0, {})
         self._detailed: tuple[float, Row] = (0.0, {})
         self._kept_reviews: tuple[float, Row] = (0.0, {})
-        self.more: Callable[[], Mapping[str, metrics.Samples]] = dict
+        self._counted = Kept(self._count, KEPT_FACTOR)
+        self.more: list[Callable[[], Mapping[str, metrics.Samples]]] = []
         """Further metrics, of what runs beside."""
+        self.report: Callable[[], Row | None] = view.models
+        """Gives the last word of the analysis."""
 
-    def appended(self, effects: Iterable[Effect], seconds: float) -> None:
-        """Note one append: what followed from it, and how long it took."""
+    def appended(self, seconds: float) -> None:
+        """Note one append, and how long it took."""
         self._appends += 1
         self._append_s += seconds
-        for effect in effects:
-            if isinstance(effect, AlertChanged) and not effect.was:
-                self._opened[effect.rule, effect.level] += 1
 
     def summary(self) -> Row:
         """What `GET /api/v1/summary` gives; a moment old at most."""
@@ -130,24 +130,34 @@ class Situation:
 
     def metrics_text(self) -> bytes:
         """Metrics in the Prometheus text format."""
-        now, summary = self._standing(), self.summary()
+        now, counted = self._standing(), self._counted.get()
         plain: dict[str, float] = {
             "xinfeng_events_accepted_total": now.accepted,
             "xinfeng_events_duplicate_total": now.duplicates,
             "xinfeng_events_conflicting_total": now.conflicts,
-            "xinfeng_events_rejected_total": summary["rejected"],
             "xinfeng_readings_total": now.readings,
             "xinfeng_appends_total": self._appends,
             "xinfeng_append_seconds_total": self._append_s,
             "xinfeng_subjects": now.subjects,
             "xinfeng_log_offset": now.offset,
             "xinfeng_log_clock_seconds": now.clock_ms / 1000,
-            "xinfeng_reviews_open": summary["reviews_open"],
+            "xinfeng_view_count_age_seconds": self._counted.age_s(),
         }
-        values: dict[str, metrics.Samples] = {k: [((), v)] for k, v in plain.items()}
-        values["xinfeng_alerts_opened_total"] = sorted(self._opened.items())
-        values["xinfeng_alerts_open"] = [((k,), v) for k, v in summary["alerts_open"].items()]
-        return metrics.text({**values, **self._disagreement(), **self.more()})
+        values = {**counted, **of_report(self.report())}
+        for more in self.more:
+            values |= more()
+        return metrics.text({**{k: [((), v)] for k, v in plain.items()}, **values})
+
+    def _count(self) -> dict[str, metrics.Samples]:
+        """What must be counted over the view."""
+        view = self._view
+        return {
+            "xinfeng_events_rejected_total": [((), view.rejected())],
+            "xinfeng_reviews_open": [((), view.reviews_open())],
+            "xinfeng_alerts_open": [((rule, level), n) for rule, level, n in view.open_groups()],
+            "xinfeng_businesses": by_district(view.districts()),
+            **self._disagreement(),
+        }
 
     def _disagreement(self) -> dict[str, metrics.Samples]:
         found = self.reviews()
@@ -159,3 +169,38 @@ class Situation:
             "xinfeng_department_disagreement_ratio": [
                 ((d["department"],), d["rate"]) for d in found["departments"]],
         }
+
+
+def by_district(districts: Mapping[str, District]) -> metrics.Samples:
+    """Businesses by (district, grade); beyond so many districts the smaller are "other"."""
+    sizes = {name: sum(x.grades.values()) for name, x in districts.items()}
+    shown = set(sorted(sizes, key=lambda d: (-sizes[d], d))[: LABELS_MAX - 1])
+    out: dict[tuple[str, ...], float] = {}
+    for name, district in districts.items():
+        for grade, n in district.grades.items():
+            key = name if name in shown else OTHER, grade
+            out[key] = out.get(key, 0) + n
+    return sorted(out.items())
+
+
+def of_report(report: Row | None) -> dict[str, metrics.Samples]:
+    """Samples of what the analysis reports (`Analysis.report`); none before the first."""
+    learner = report.get("learner") if report else None
+    if report is None or not learner:
+        return {}
+    out: dict[str, metrics.Samples] = {
+        "xinfeng_model_examples": [((), learner["examples"])],
+        "xinfeng_model_adverse": [((), learner["adverse"])],
+        "xinfeng_model_drifting": [((), float(learner["drift"]["drifting"]))],
+        "xinfeng_weights_published": [((), report["published"])],
+        "xinfeng_analysis_clock_seconds": [((), report["as_of_day"] * DAY_MS / 1000)],
+        "xinfeng_model_lead_auc": [((row["over"],), row["auc"]) for row in learner["leads"]
+                                   if row["auc"] is not None],
+    }
+    known = {**(learner["challengers"] or {"models": {}})["models"], **learner["models"]}
+    for key in ("auc", "log_loss", "ece"):
+        out[f"xinfeng_model_{key}"] = [((name,), model[key]) for name, model in known.items()
+                                       if model[key] is not None]
+    if learner.get("published_day") is not None:
+        out["xinfeng_weights_clock_seconds"] = [((), learner["published_day"] * DAY_MS / 1000)]
+    return out

@@ -101,6 +101,9 @@ class View(Protocol):
     def open_alerts(self) -> tuple[dict[str, int], dict[str, int]]:
         """Open alerts by level and by rule."""
 
+    def open_groups(self) -> list[tuple[str, str, int]]:
+        """(rule, level, open alerts)."""
+
     def grades(self) -> dict[str, int]:
         """Subjects by public grade."""
 
@@ -124,6 +127,15 @@ class View(Protocol):
 
     def models(self) -> Row | None:
         """The last report of the analysis (`Analysis.report`); None before the first."""
+
+
+def group_open(counts: Iterable[tuple[Any, ...]]) -> list[tuple[str, str, int]]:
+    """(rule, level, open alerts), from (rule, level, state, number of alerts)."""
+    out: dict[tuple[str, str], int] = {}
+    for rule, level, state, count in counts:
+        if state in OPEN:
+            out[rule, level] = out.get((rule, level), 0) + count
+    return [(*key, count) for key, count in sorted(out.items())]
 
 
 def count_open(counts: Iterable[tuple[Any, ...]]) -> tuple[dict[str, int], dict[str, int]]:

@@ -121,6 +121,7 @@ class _Pump:
     async def _run(self) -> None:
         try:
             await self._call(self.keeper.open)
+            await self._call(self._metrics.count, self.keeper)
             self._opened = True
             saved = time.monotonic()
             while True:
@@ -140,6 +141,7 @@ class _Pump:
                     await self._call(self.keeper.take, records)
                 if time.monotonic() - saved > self._settings.worker.checkpoint_s:
                     await self._call(self.keeper.checkpoint)
+                    await self._call(self._metrics.count, self.keeper)
                     saved = time.monotonic()
         except asyncio.CancelledError:
             raise
@@ -175,7 +177,7 @@ class Worker:
         self._pool = ThreadPoolExecutor(THREADS_MAX, "keeper")
         self._turn = threading.Lock()
         self._pumps: dict[int, _Pump] = {}
-        self._metrics = WorkerMetrics()
+        self._metrics = WorkerMetrics(Path(settings.worker.folder))
 
     def _pump(self, partition: int) -> _Pump:
         log = KafkaLog(self._settings.kafka)
@@ -183,7 +185,8 @@ class Worker:
         keeper = Keeper(
             partition, self.partitions, log=log, view=self._view, outbox=self._outbox,
             checkpoints=Checkpoints(folder), topics=self._topics,
-            flush_max_events=self._settings.worker.flush_max_events, turn=self._turn)
+            flush_max_events=self._settings.worker.flush_max_events, turn=self._turn,
+            tally=self._metrics.tally)
         return _Pump(keeper, log, self._pool, self._settings, self._metrics)
 
     def revoked(self) -> None:

@@ -183,7 +183,11 @@ def test_numbers(asked: Asked, city: EmbeddedService) -> None:
     assert asked.digest() == city.runner.digest()
     view, other = asked.view, city._reader
     assert view.open_alerts() == other.open_alerts()
+    assert view.open_groups() == other.open_groups()
+    assert sum(n for _, _, n in view.open_groups()) == sum(view.open_alerts()[0].values()) > 0
     assert view.grades() == other.grades()
+    assert view.businesses() == other.businesses() and len(view.businesses()) > 2
+    assert sum(n for _, _, n in view.businesses()) == sum(view.grades().values())
     assert view.reviews_open() == other.reviews_open()
     assert view.rejected() == other.rejected()
     assert asked.standing()._replace(offset=0) == city.runner.standing()._replace(offset=0)

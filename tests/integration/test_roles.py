@@ -15,15 +15,17 @@ import re
 import signal
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import cluster
 import events as ev
+import httpx
 import msgspec
 import pytest
 import roles
+from prometheus_client.parser import text_string_to_metric_families
 from roles import Roles, complaint, eventually, line, story
 
 from bench import killtest
@@ -39,9 +41,11 @@ from storage.kafka_log import KafkaLog
 from storage.kafka_outbox import KafkaOutbox
 from storage.partition import partition_of
 from storage.sqlite_store import StoreError
+from streams import metrics
 from streams.batch import Feed
 from streams.cli import invoke
 from streams.connect import view_of
+from streams.declared import CENSUS, FOLDED, ROLES, Declared
 from streams.embedded import Embedded
 from streams.fold import fold
 from streams.keeper import Keeper
@@ -310,6 +314,33 @@ def test_console(site: Roles, said: Callable[..., list[Any]]) -> None:
             assert got.json() == json.loads(msgspec.json.encode(describe(shard, key, ms)))
         assert http.get(f"/api/v1/subjects/{key}", params={"as_of": "2020-01-01"}
                         ).status_code == 404
+
+
+def test_every_role_shows_what_it_declares(site: Roles) -> None:
+    """What rules and dashboards ask of the roles is there, under the declared labels."""
+    [key] = roles.in_partition(1, PARTITIONS)
+    site.publish(*story(key, "重庆指标小店", "m"))
+    settled(site)
+    eventually(lambda: "xinfeng_model_drifting" in site.http().get("/metrics").text)
+    labels = {m.name.removesuffix("_total"): set(m.labels) for m in metrics.ALL}
+    shown: dict[str, set[str]] = {}
+    for role, port in site.ports.items():
+        text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=5).text
+        for family in text_string_to_metric_families(text):
+            if not family.name.startswith("xinfeng_") or family.name.endswith("_created"):
+                continue
+            shown.setdefault(role, set()).add(family.name)
+            for sample in family.samples:
+                assert set(sample.labels) - {"le"} == labels[family.name], sample
+
+    def named(declared: Iterable[Declared], *begin: str) -> set[str]:
+        return {m.name.removesuffix("_total") for m in declared if m.name.startswith(begin)}
+
+    assert shown["worker1"] == named((*FOLDED, *CENSUS), "") | named(
+        ROLES, "xinfeng_partition_", "xinfeng_worker_")
+    assert shown["intake1"] == named(ROLES, "xinfeng_intake_") | {"xinfeng_dead_letters"}
+    assert shown["analyst"] == named(ROLES, "xinfeng_analyst_")
+    assert shown["console"] >= named(metrics.METRICS, "") | {"xinfeng_model_examples"}
 
 
 # --------------------------------------------------------------------------------------- the view

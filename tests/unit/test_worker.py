@@ -42,7 +42,7 @@ def log() -> tuple[Record, ...]:
 
 @functools.cache
 def metrics() -> WorkerMetrics:
-    return WorkerMetrics()
+    return WorkerMetrics(Path())
 
 
 class Held:
