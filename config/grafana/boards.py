@@ -215,7 +215,8 @@ DEPARTMENTS = dashboard("departments", "信风 部门 / Departments", [
     stat("等级分歧率 Disagreement", "max(xinfeng_disagreement_ratio)", "percentunit",
          path="/reviews",
          about="两个以上部门评级的对象中，等级相差到须复核者所占比例。"
-               "Of businesses graded by two departments or more, those whose grades lie so far apart that they must be reviewed."),
+               "Of businesses graded by two departments or more, those whose grades lie so "
+               "far apart that they must be reviewed."),
     stat("逾期复核 Reviews overdue", "max(xinfeng_reviews_overdue)", red=1, path="/reviews"),
     bars("各部门分歧率 Disagreement by department",
          "sort_desc(max by (department) (xinfeng_department_disagreement_ratio))",

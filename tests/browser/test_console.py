@@ -36,6 +36,7 @@ PAGES = {
     "subject": f"/subjects/{SUBJECT}",
     "alert": f"/alerts/{ALERT}",
     "reviews": "/reviews",
+    "review": f"/reviews/review%2F{SUBJECT}%2F1",
     "departments": "/departments",
     "devices": "/devices",
     "device": DEVICE,
@@ -199,4 +200,22 @@ def test_an_alert_is_acknowledged_by_hand(page: Page, running: Running) -> None:
     page.click("button[value=acknowledge]")
     expect(page.locator(".banner")).to_contain_text("签收")
     expect(page.locator(".state")).to_have_text("已签收")
+    assert complaints == []
+
+
+def test_a_cell_of_the_matrix_leads_to_the_reviews_between_two(page: Page,
+                                                               running: Running) -> None:
+    complaints = watched(page)
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.goto(f"{running.url}/reviews?lang=en")
+    plot = page.locator("figure[data-chart=disagreement] .plot")
+    expect(plot.locator("canvas").first).to_be_visible()
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    assert box is not None
+    # Two departments: the right upper quarter of the grid is where they meet.
+    width, height = box["width"] - 120, box["height"] - 140
+    plot.click(position={"x": 108 + 0.75 * width, "y": 8 + 0.25 * height})
+    expect(page.locator("select[name=a]")).to_have_value("市市场监管局")
+    expect(page.locator("select[name=b]")).to_have_value("市生态环境局")
     assert complaints == []

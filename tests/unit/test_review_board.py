@@ -26,6 +26,7 @@ from console.service import Column
 from models.calendar import from_date
 from models.gap import PUBLIC, Grades, distance, parties
 from models.ledger import resolve
+from storage.tallies import at
 from streams import review_board
 from streams.embedded import Embedded
 from streams.fold import fold
@@ -110,7 +111,7 @@ def test_every_review_stands_in_its_column(full: EmbeddedService) -> None:
 def test_two_working_days_are_not_two_days(full: EmbeddedService) -> None:
     """1 October 2025 begins eight days off: what is due on the 10th is due soon on 30 September."""
     day = from_date(dt.date(2025, 9, 30))
-    assert review_board.spans(full._view, day)["later"].first == review_board.at(
+    assert review_board.spans(full._view, day)["later"].first == at(
         from_date(dt.date(2025, 10, 11)))
 
 
@@ -169,7 +170,7 @@ def test_the_rate_of_disagreement_is_that_of_a_scan(full: EmbeddedService) -> No
     assert set(both) <= {("", "")}, "every two departments are listed"
 
 
-def test_a_policy_of_the_past_would_be_noticed(full: EmbeddedService) -> None:
+def test_one_business_too_many_in_the_sums_is_found(full: EmbeddedService) -> None:
     """Planted: one business more in the sums than there is."""
     both, _ = scan(full)
     sums = full._view.tallies()
