@@ -24,7 +24,7 @@ IMAGES = Path(__file__).parents[1] / "docs" / "images"
 BYTES_MAX = 300_000
 PAGES = {
     "situation": ("/", 1600, 1000, "light"),
-    "situation-wall": ("/?wall=1", 1920, 1080, "dark"),
+    "situation-wall": ("/?wall=1", 1600, 900, "dark"),
     "situation-phone": ("/", 390, 844, "light"),
 }
 
