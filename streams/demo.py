@@ -14,21 +14,29 @@ from storage.sqlite_store import SqliteStore
 from streams.service import EmbeddedService
 from streams.simulate import city
 
-PAST_D = 240
-"""Days that have already passed when the demonstration begins."""
+PAST_D = 450
+"""Days that have already passed when the demonstration begins: enough outcomes for a first version
+of learned weights."""
+DEVICES_D = 60
+"""Readings begin so long before the present: they are nine tenths of the bytes."""
+AGAIN_EVERY, WRONG_EVERY = 97, 331
+"""Departments send one event in so many twice, and one with a mistyped code."""
 LENGTH_D = 1_500
 STEP_S = 0.25
 """How often the present is brought forward [s]."""
-CHUNK_EVENTS = 250
+CHUNK_EVENTS = 500
 BREATH_S = 0.004
 """Pause between two envelopes of the past, so that pages get their turn [s]."""
 _FIRST_DAY = "demo_first_day"
 
 
 class Timed(msgspec.Struct):
-    """The one key of an event that the player reads."""
+    """What the player reads of an event."""
 
+    id: str
     time: dt.datetime
+    type: str
+    subject: str
 
 
 class SimulatedClock:
@@ -59,6 +67,18 @@ def first_day(store: SqliteStore, now_ms: int) -> dt.date:
     return first
 
 
+def slipped(raw: bytes, event: Timed, number: int) -> list[bytes]:
+    """What arrives of the event with this number: most once, some twice, some with a wrong code
+    beside them (their check character is another)."""
+    if event.type == "iot.readings":
+        return [raw]
+    if number % WRONG_EVERY == 1:
+        last = "0" if event.subject[-1] != "0" else "1"
+        return [raw, raw.replace(event.subject.encode(), f"{event.subject[:-1]}{last}".encode())
+                .replace(event.id.encode(), f"{event.id}-x".encode())]
+    return [raw, raw] if number % AGAIN_EVERY == 1 else [raw]
+
+
 class Player:
     """Plays `city` into a service.
 
@@ -86,9 +106,12 @@ class Player:
         decode = msgspec.json.Decoder(Timed).decode
         begun = 0.0
         chunk: list[bytes] = []
-        for raw in city(self.demo.subjects, LENGTH_D, self.demo.seed, self.first):
-            time_ms = round(decode(raw).time.timestamp() * 1000)
-            if time_ms < self.held_ms:
+        devices_ms = start_ms(from_date(self.first) + PAST_D - DEVICES_D)
+        for number, raw in enumerate(city(self.demo.subjects, LENGTH_D, self.demo.seed,
+                                          self.first)):
+            event = decode(raw)
+            time_ms = round(event.time.timestamp() * 1000)
+            if time_ms < self.held_ms or (event.type == "iot.readings" and time_ms < devices_ms):
                 continue
             if time_ms < self.present_ms:
                 if len(chunk) >= CHUNK_EVENTS:
@@ -102,7 +125,7 @@ class Player:
                     service.tick()
                     if stop.wait(STEP_S):
                         return
-            chunk.append(raw)
+            chunk += slipped(raw, event, number)
         self._send(service, chunk, self.clock.now_ms)
 
     def _now_ms(self, begun: float) -> int:

@@ -28,6 +28,8 @@ from streams.view import Standing
 
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
+REPORT_D = 7
+"""So often the report of the analysis is renewed, at least [days of the log]."""
 
 
 class Embedded:
@@ -64,6 +66,7 @@ class Embedded:
         self.refused = 0
         """Events that intake refused since the start."""
         self._miscounts = Miscounts()
+        self._reported_day = 0
         self._torn = False
         """Whether an append was left half done: then memory is ahead of the log."""
         self.shard, self.analysis, self.offset, unsaid = restore(self.store, challengers)
@@ -123,6 +126,8 @@ class Embedded:
             x for x in effects if isinstance(x, ForAnalysis))) for event in concluded.events]
         effects += self._say(own)
         self._torn = False
+        if self.analysis.day >= self._reported_day + REPORT_D:
+            self._report()
         if self._since_checkpoint >= max(self.checkpoint_events, len(self.shard.subjects)):
             self.checkpoint()
         return effects
@@ -139,7 +144,7 @@ class Embedded:
         if not own:
             return []
         if any(isinstance(event, e.WeightsChanged) for event in own):
-            self.store.put_meta("models", msgspec.json.encode(self.analysis.report()))
+            self._report()
         return self._write([Entry(self.shard.clock_ms, codec.encode(event), event)
                             for event in own], [], [])
 
@@ -180,8 +185,13 @@ class Embedded:
         """Write the state, stamped with the offset it has applied."""
         self.store.save_checkpoint(self.offset, itertools.chain(
             [self.analysis.dump()], checkpoint.dump(self.shard)))
-        self.store.put_meta("models", msgspec.json.encode(self.analysis.report()))
+        self._report()
         self._since_checkpoint = 0
+
+    def _report(self) -> None:
+        """Show how the analysis stands."""
+        self.store.put_meta("models", msgspec.json.encode(self.analysis.report()))
+        self._reported_day = self.analysis.day
 
     def standing(self) -> Standing:
         """How far the log is, and what went through it."""

@@ -20,16 +20,18 @@
     }
     return value;
   };
+  // On a wall the page's letters are larger, and so are the charts'.
+  const small = () => Math.round(0.8 * parseFloat(getComputedStyle(document.body).fontSize));
   const axis = () => ({
     axisLine: { lineStyle: { color: colour("--line") } },
-    axisLabel: { color: colour("--muted") },
+    axisLabel: { color: colour("--muted"), fontSize: small() },
     splitLine: { lineStyle: { color: colour("--line") } },
   });
   const theme = () => ({
     backgroundColor: "transparent",
     color: ["--accent", "--orange", "--A", "--C", "--red", "--ungraded"].map(colour),
     textStyle: { color: colour("--ink"), fontFamily: getComputedStyle(document.body).fontFamily },
-    legend: { textStyle: { color: colour("--ink") } },
+    legend: { textStyle: { color: colour("--ink"), fontSize: small() } },
     timeAxis: axis(), valueAxis: axis(), categoryAxis: axis(), logAxis: axis(),
     // Rich text is drawn, not written into the page: nothing from outside is read as HTML.
     tooltip: {

@@ -5,12 +5,14 @@ of every page land in the directory named by XINFENG_SHOTS, where that is set.""
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlencode
 
 import pytest
@@ -20,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 
 from centre_fake import HASH, OLD, XSS_DEVICE
 from console_fake import SUBJECT, XSS, FakeService, an_alert, items
+from looks import axe, too_wide, watched
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from console.app import create_app
@@ -111,17 +114,8 @@ def page(browser: Browser) -> Iterator[Page]:
     context.close()
 
 
-def watched(page: Page) -> list[str]:
-    """What the browser complains about, as it comes."""
-    complaints = list[str]()
-    page.on("console", lambda m: complaints.append(m.text) if m.type != "log" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("dialog", lambda dialog: (complaints.append("dialog"), dialog.dismiss()))
-    return complaints
-
-
 @pytest.mark.parametrize("lang", ["zh", "en"])
-@pytest.mark.parametrize("width", [390, 1280, 1920])
+@pytest.mark.parametrize("width", [390, 1280, 3840])
 def test_every_page_is_quiet_and_fits(page: Page, running: Running, width: int, lang: str) -> None:
     complaints = watched(page)
     hosts = set[str]()
@@ -131,12 +125,35 @@ def test_every_page_is_quiet_and_fits(page: Page, running: Running, width: int, 
     for name, path in PAGES.items():
         page.goto(f"{running.url}{path}{'&' if '?' in path else '?'}lang={lang}")
         page.evaluate("document.querySelectorAll('details').forEach((each) => each.open = true)")
-        over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        over = too_wide(page)
         assert over <= 0, f"{name} is {over} px too wide at {width}"
         if shots:
             page.screenshot(path=Path(shots) / f"{name}-{width}-{lang}.png", full_page=True)
     assert complaints == []
     assert hosts == {f"127.0.0.1:{running.port}"}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_every_page_is_accessible(browser: Browser, running: Running, lang: str,
+                                  scheme: Literal["light", "dark"]) -> None:
+    """No serious finding of axe-core, with everything unfolded."""
+    context = browser.new_context(locale="zh-CN", color_scheme=scheme)
+    page = context.new_page()
+    found = {}
+    for name, path in (PAGES | {"wall": "/?wall=1"}).items():
+        page.goto(f"{running.url}{path}{'&' if '?' in path else '?'}lang={lang}")
+        page.evaluate("document.querySelectorAll('details').forEach((each) => each.open = true)")
+        found[name] = axe(page)
+    context.close()
+    assert not any(found.values()), "\n".join(
+        f"{name}: {line}" for name, lines in found.items() for line in lines)
+
+
+def test_a_planted_barrier_is_found(page: Page, running: Running) -> None:
+    page.goto(running.url)
+    page.evaluate("document.querySelector('h1').style.color = '#ddd'")
+    assert [line for line in axe(page) if line.startswith("color-contrast: h1")]
 
 
 def test_alerts_arrive_live_once_and_as_text(page: Page, running: Running) -> None:
@@ -219,3 +236,98 @@ def test_a_cell_of_the_matrix_leads_to_the_reviews_between_two(page: Page,
     expect(page.locator("select[name=a]")).to_have_value("市市场监管局")
     expect(page.locator("select[name=b]")).to_have_value("市生态环境局")
     assert complaints == []
+
+
+def test_a_red_alert_is_seen_understood_and_acknowledged_by_keyboard(
+        page: Page, running: Running) -> None:
+    """The duty officer's way: five seconds, one click, two acts."""
+    complaints = watched(page)
+    page.goto(f"{running.url}/")
+    expect(page.locator("#link")).to_have_attribute("data-state", "live")
+    running.service.put(an_alert(40, level="red"))
+    rows = page.locator("#alerts > li")
+    expect(rows).to_have_count(9)
+    expect(page.locator(".counter.l-red b")).to_have_text("3")
+    # Nobody is on duty yet: asked for, nothing sent.
+    page.keyboard.press("j")
+    expect(rows.first).to_have_attribute("aria-current", "true")
+    page.keyboard.press("a")
+    expect(page.locator("#actor")).to_be_focused()
+    assert running.service.last_seq() == 9
+    page.keyboard.type("王敏")
+    page.keyboard.press("Tab")
+    page.keyboard.press("j")
+    page.keyboard.press("k")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_contain_text("部门间等级相差两级（40）")
+    page.go_back()
+    expect(page.locator("#actor")).to_have_value("王敏")
+    page.keyboard.press("j")
+    page.keyboard.press("a")
+    expect(rows.first.locator("[data-slot=state]")).to_have_text("已签收")
+    expect(rows.first.locator("[data-act]")).to_be_hidden()
+    assert running.service.alert(an_alert(40)["id"])["state"] == "acknowledged"
+    expect(page.locator("#said")).to_have_text("已签收")
+    page.keyboard.press("?")
+    expect(page.locator("#keys")).to_be_visible()
+    assert axe(page) == []
+    page.keyboard.press("Escape")
+    expect(page.locator("#keys")).to_be_hidden()
+    assert complaints == []
+
+
+def test_what_somebody_else_did_first_is_said(page: Page, running: Running) -> None:
+    page.goto(f"{running.url}/")
+    expect(page.locator("#link")).to_have_attribute("data-state", "live")
+    page.fill("#actor", "王敏")
+    first = page.locator("#alerts > li").first
+    # The page does not know of this yet: its stream is held up.
+    page.route("**/api/v1/alerts/*/acknowledge", lambda route: (
+        running.service.put(an_alert(7, level="blue", state="closed", actor="李")),
+        route.continue_()))
+    first.locator("[data-act]").click()
+    expect(page.locator("#said")).to_contain_text("was first")
+
+
+def test_a_flood_is_shown_whole_and_the_chosen_row_stays(page: Page, running: Running) -> None:
+    """1,000 transitions at once and cut connections between: the newest are there, each once."""
+    complaints = watched(page)
+    page.goto(f"{running.url}/")
+    expect(page.locator("#link")).to_have_attribute("data-state", "live")
+    page.keyboard.press("j")
+    chosen = page.locator("#alerts > li[aria-current]")
+    kept = chosen.get_attribute("data-id")
+    for part in range(4):
+        for number in range(250):
+            at = part * 250 + number
+            running.service.put(an_alert(
+                1000 + at, opened_at=f"2026-11-21T09:{at // 60:02d}:{at % 60:02d}.000Z"))
+        if part == 1:
+            running.app.state.streams.close()
+            expect(page.locator("#link")).to_have_attribute("data-state", "lost")
+            running.app.state.streams.closing = False
+    expect(page.locator("#link")).to_have_attribute("data-state", "live")
+    rows = page.locator("#alerts > li")
+    expect(rows.first).to_have_attribute("data-id", an_alert(1999)["id"])
+    ids = rows.evaluate_all("(all) => all.map((each) => each.dataset.id)")
+    newest = [an_alert(1999 - n)["id"] for n in range(60)]
+    assert ids[:59] == newest[:59] and len(set(ids)) == len(ids) == 60
+    assert ids[-1] == kept and chosen.get_attribute("data-id") == kept
+    assert not [line for line in complaints if "net::" not in line]
+
+
+def test_the_panels_renew_themselves(page: Page, running: Running) -> None:
+    page.clock.install()
+    page.goto(f"{running.url}/")
+    expect(page.locator("#panel-map .tile")).to_have_count(7)
+    expect(page.locator("#panel-trend canvas")).to_have_count(2)
+    was = running.service.situation()
+    running.service.situation = lambda: was | {  # type: ignore[method-assign]
+        "districts": was["districts"][:3], "trend": was["trend"] | {"days": ["2026-12-01"] * 30}}
+    page.clock.run_for(11_000)
+    expect(page.locator("#panel-map .tile")).to_have_count(3)
+    assert "12-01" in page.locator("#trend-alerts").text_content()  # type: ignore[operator]
+    page.click("#panel-map summary")
+    expect(page.locator("#panel-map tbody tr")).to_have_count(3)
+    page.locator("#panel-map .tile").first.click()
+    expect(page).to_have_url(re.compile(r"/subjects\?district=500101"))

@@ -6,12 +6,16 @@ import hashlib
 import re
 from pathlib import Path
 
-VENDOR = Path(__file__).parents[2] / "console" / "static" / "vendor"
+import pytest
+
+ROOT = Path(__file__).parents[2]
 
 
-def test_every_library_is_the_one_named() -> None:
-    text = (VENDOR / "README.md").read_text("utf-8")
-    rows = re.findall(r"\| `([^`]+)` \|.*\| `([0-9a-f]{64})` \|", text)
-    assert {name for name, _ in rows} == {p.name for p in VENDOR.glob("*.js")}
+@pytest.mark.parametrize("folder", ["console/static/vendor", "tests/browser/vendor"])
+def test_every_library_is_the_one_named(folder: str) -> None:
+    vendor = ROOT / folder
+    rows = re.findall(r"\| `([^`]+)` \|.*\| `([0-9a-f]{64})` \|",
+                      (vendor / "README.md").read_text())
+    assert {name for name, _ in rows} == {p.name for p in vendor.glob("*.js")} != set()
     for name, sha in rows:
-        assert hashlib.sha256((VENDOR / name).read_bytes()).hexdigest() == sha, name
+        assert hashlib.sha256((vendor / name).read_bytes()).hexdigest() == sha, name
