@@ -16,6 +16,7 @@ from console.api import reading
 from console.api_write import writing
 from console.limits import BODY_BYTES_MAX
 from console.pages import showing
+from console.pages_report import reporting
 from console.pages_write import acting
 from console.receipts import Receive, receiving
 from console.security import LOOPBACK, Guard
@@ -103,6 +104,7 @@ def create_app(
     app.include_router(writing(service, acts, body_bytes_max))
     app.include_router(receiving(receive))
     app.include_router(reading(service, app.state.streams))
+    app.include_router(reporting(service, view))
     app.include_router(showing(app, service, view))
     app.include_router(acting(acts, view, token))
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))

@@ -12,25 +12,27 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 
 import msgspec
 
 from console.service import Receipt, Rejected, Row
+from models import events as e
 from storage.effects import AlertChanged, Effect
 from storage.effects import Rejected as StepRejected
 from storage.sqlite_store import Dead, SqliteStore
+from streams import codec
 from streams.analysis import Own
 from streams.codec import InvalidEvent
 from streams.embedded import Embedded
-from streams.facts import facts_of, variants_of
+from streams.facts import variants_of
 from streams.fold import fold
 from streams.metrics import Samples
 from streams.options import wall_ms
-from streams.pipeline import Entry
-from streams.queries import Queries
+from streams.pipeline import Entry, Shard
+from streams.queries import Queries, T
 from streams.reader import Reader
-from streams.show import describe, iso_ms
+from streams.show import iso_ms
 from streams.situation import Situation
 
 _LOG = logging.getLogger("xinfeng.service")
@@ -179,24 +181,32 @@ class EmbeddedService(Queries):
 
     # ----------------------------------------------------------------------------------- reading
 
-    def show(self, subject: str, as_of_ms: int | None = None) -> Row | None:
-        """Assessment of a subject now, or as it stood at a moment."""
+    def _ask(self, subject: str, as_of_ms: int | None,
+             question: Callable[[Shard, int], T]) -> T | None:
+        """The state in memory answers for now, a fold of the log for a moment before."""
         with self._lock:
             clock_ms = self.runner.shard.clock_ms
             if as_of_ms is None or as_of_ms >= clock_ms:
-                return describe(self.runner.shard, subject, clock_ms)
+                return question(self.runner.shard, clock_ms)
             if self.runner.store.folder is None:
                 then = fold(self.runner.store, subject, as_of_ms)
-                return describe(then, subject, as_of_ms) if then is not None else None
+                return question(then, as_of_ms) if then is not None else None
         # A connection of its own: a long look into the past holds up neither pages nor feeds.
         with closing(SqliteStore(self.runner.store.folder, write=False)) as store:
             then = fold(store, subject, as_of_ms)
-        return describe(then, subject, as_of_ms) if then is not None else None
+        return question(then, as_of_ms) if then is not None else None
 
-    def events_of(self, subject: str, limit: int) -> list[Row]:
-        """Facts about a subject, newest first, in words."""
-        with self._lock:
-            return facts_of(self.runner.shard, subject, limit)
+    def _said(self, subject: str,
+              refs: set[tuple[str, str]]) -> dict[tuple[str, str], tuple[str, str]]:
+        """From the log; asked only where somebody has acted."""
+        out: dict[tuple[str, str], tuple[str, str]] = {}
+        with self._lock if self._reader.store is self.runner.store else nullcontext():
+            for _, body, positions in self._reader.store.find(subject):
+                for entry in codec.decode_entries(body, positions):
+                    event = entry.event
+                    if isinstance(event, e.AlertAssigned) and (event.source, event.id) in refs:
+                        out[event.source, event.id] = event.data.actor, event.data.note or ""
+        return out
 
     def _variants(self, alerts: Sequence[AlertChanged]) -> list[list[int | None]]:
         """Particulars of the facts in evidence, which an alert leaves out."""
