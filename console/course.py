@@ -39,12 +39,17 @@ def option(course: Row, lang: Lang, subject: str, as_of: str) -> dict[str, Any]:
             "itemStyle": {"color": "var(--D)" if bad else "var(--A)"},
             "tooltip": {"formatter": "{b}"},
         })
+    values = [*course["credit"], *course["risk"]]
     return {
         "grid": {"left": 44, "right": 18, "top": 40, "bottom": 30},
         "legend": {"top": 4},
         "tooltip": {"trigger": "item"},
         "xAxis": {"type": "time"},
-        "yAxis": {"type": "value", "scale": True, "min": 0, "max": 1000},
+        "yAxis": {
+            "type": "value",
+            "min": max(0, 100 * (int(min(values)) // 100) - 50),
+            "max": min(1000, 100 * (int(max(values)) // 100) + 150),
+        },
         "series": [
             line("credit_score", course["credit"], "var(--accent)", "solid"),
             line("risk_score", course["risk"], "var(--orange)", "dashed"),

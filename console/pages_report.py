@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from console.api import moment_ms
+from console.api import AsOf, moment_ms
 from console.problems import Problem
 from console.report import sheet
 from console.report_pdf import pdf
@@ -19,7 +19,6 @@ from console.view import View, language
 PDF_MAX = 2
 """PDFs being made at once: each takes a core for some tenths of a second."""
 
-AsOf = Annotated[str, Query(max_length=64, description="date (its end, Beijing) or RFC 3339 time")]
 Internal = Annotated[Literal["", "0", "1"], Query(description="1: with what may not be public")]
 
 

@@ -7,6 +7,7 @@ The typeface is embedded as far as it is used, so that it prints the same everyw
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from pathlib import Path
 
 from fpdf import FPDF, XPos, YPos
@@ -18,6 +19,8 @@ from console.i18n import Lang
 from console.report import Section, Sheet
 
 FONT = Path(__file__).parent / "fonts" / "NotoSansSC-Regular.otf"
+# It says which tables it leaves out of each typeface.
+logging.getLogger("fontTools").setLevel(logging.WARNING)
 MARGIN = 15.0
 """[mm]"""
 INK, MUTED, LINE, SOFT = (27, 36, 48), (93, 106, 122), (200, 207, 215), (237, 242, 248)
