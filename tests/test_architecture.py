@@ -39,6 +39,7 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("streams/run.py", "console"): "composition root: puts the console beside the runner",
     ("streams/cli_act.py", "console.acts"): "people's acts by command, on a store",
     ("streams/cli_act.py", "console.problems"): "what they are refused with",
+    ("streams/cli_report.py", "console.report_file"): "the report on paper as on the page",
     ("streams/receipts.py", "console.service"): "answers in the console's terms",
     ("streams/tables.py", "console.i18n"): "the same words on paper and on pages",
 }
