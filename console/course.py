@@ -19,7 +19,7 @@ def option(course: Row, lang: Lang, subject: str, as_of: str) -> dict[str, Any]:
 
     def line(name: str, values: list[float], colour: str, dash: str) -> dict[str, Any]:
         return {
-            "name": word(name), "type": "line", "showSymbol": False,
+            "name": word(name), "type": "line", "showSymbol": False, "silent": True,
             "lineStyle": {"width": 2, "type": dash, "color": colour},
             "itemStyle": {"color": colour},
             "data": [list(pair) for pair in zip(course["days"], values, strict=True)],
@@ -53,7 +53,7 @@ def option(course: Row, lang: Lang, subject: str, as_of: str) -> dict[str, Any]:
         "series": [
             line("credit_score", course["credit"], "var(--accent)", "solid"),
             line("risk_score", course["risk"], "var(--orange)", "dashed"),
-            {"name": word("fact"), "type": "scatter", "symbolSize": 11, "cursor": "pointer",
+            {"name": word("fact"), "type": "scatter", "z": 5, "symbolSize": 11, "cursor": "pointer",
              "itemStyle": {"color": "var(--D)"}, "data": dots},
         ],
     }

@@ -99,9 +99,7 @@ def showing(app: FastAPI, service: Service, view: View) -> APIRouter:
             paged=bool(before or fact),
             # As they were at that moment, in the words of today.
             alerts=[
-                (service.alert(then["id"]) or {"title": {"zh": then["id"]}, "subject": subject})
-                | then
-                for then in found["alerts"][:ROWS_SHOWN]
+                (service.alert(then["id"]) or {}) | then for then in found["alerts"][:ROWS_SHOWN]
             ],
             course=option(course, language(request), shown["subject"], as_of) if course else None,
             steps=chart.steps(shown.get("history") or [], str(shown.get("as_of") or "")),
