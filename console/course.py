@@ -47,8 +47,8 @@ def option(course: Row, lang: Lang, subject: str, as_of: str) -> dict[str, Any]:
         "xAxis": {"type": "time"},
         "yAxis": {
             "type": "value",
-            "min": max(0, 100 * (int(min(values)) // 100) - 50),
-            "max": min(1000, 100 * (int(max(values)) // 100) + 150),
+            "min": 100 * (int(min(values)) // 100),
+            "max": min(1000, 100 * (int(max(values)) // 100 + 1)),
         },
         "series": [
             line("credit_score", course["credit"], "var(--accent)", "solid"),

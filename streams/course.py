@@ -31,14 +31,15 @@ def course(look: Look) -> Row | None:
     internal, and everything `Look.row` says. About 0.1 ms a day looked at, with a few dozen facts.
     """
     view, group = look.view, look.subject.group
-    events = [(s, True) for s in view.public] + [(s, False) for s in view.internal]
+    # What lies ahead (a matter that will be overdue) has moved nothing yet.
+    events = [(s, public) for segments_, public in ((view.public, True), (view.internal, False))
+              for s in segments_ if s.start <= look.day]
     if not events:
         return None
     first = max(min(s.start for s, _ in events) - 1, _years_before(look.day))
     tables = look.card.points[group]
-    # Segments that lie ahead (an overdue matter) have moved nothing yet.
     came = sorted(((tables[s.indicator][s.step][min(s.start - s.origin, s.stop - 1 - s.origin)],
-                    s, public) for s, public in events if s.start <= look.day),
+                    s, public) for s, public in events),
                   key=lambda x: (-abs(x[0]), x[1].start, x[1].fact.key))
     days = _days(first, look.day, [s for _, s, _ in came])
     credit, risk = dict[int, int](), dict[int, int]()

@@ -333,6 +333,22 @@ def test_matters_are_what_alerts_are_about(year: Embedded) -> None:
     assert len(seen) >= 2
 
 
+def test_what_lies_ahead_has_moved_no_score() -> None:
+    """A promise whose day is to come counts from the day after it, should it not be kept."""
+    with ev.quick_cards():
+        runner = feed(Embedded(None, load.policy()), [
+            event("COM-1", "commitment.made", "2025-03-01T10:00:00+08:00", {
+                "item": "cq1-17", "matter": "m", "due_on": "2025-09-30", "kind": "voluntary"})])
+    found = profile(runner.shard, SUBJECT, runner.shard.clock_ms)
+    assert found is not None and found["course"] is None
+    assert [(m["matter"], m["due"], m["late"]) for m in found["matters"]] == [
+        ("commitment", "2025-09-30", False)]
+    runner.tick(moment("day", "2025-10-02"))
+    found = profile(runner.shard, SUBJECT, runner.shard.clock_ms)
+    assert found is not None and found["matters"][0]["late"]
+    assert [m["day"] for m in found["course"]["marks"]] == ["2025-10-01"]
+
+
 def test_persons_behind_a_business_are_not_shown() -> None:
     runner = restaurant(event("REG-9", "subject.registered", "2025-09-02T10:00:00+08:00", {
         "name": "重庆示例餐饮有限公司", "kind": "enterprise", "district": "500106",
