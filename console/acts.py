@@ -209,7 +209,8 @@ def parse(body: bytes | Row, kind: type[Any]) -> Any:
     try:
         if isinstance(body, bytes):
             return msgspec.json.decode(body, type=kind)
-        return msgspec.convert(body, type=kind)
+        # Everything in a form is text.
+        return msgspec.convert(body, type=kind, strict=False)
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at `$.")
         raise Problem(

@@ -17,6 +17,7 @@ State = Literal["pending", "firing", "acknowledged", "resolved", "closed"]
 Grade = Literal["A", "B", "C", "D", "ungraded"]
 Word = Annotated[str | None, Query(max_length=256)]
 Limit = Annotated[int, Query(ge=1, le=500, description="rows on a page")]
+AsOf = Annotated[str, Query(max_length=64, description="date (its end, Beijing) or RFC 3339 time")]
 Seq = Annotated[int | None, Query(ge=0, lt=2**63)]
 
 CHINA = dt.timezone(dt.timedelta(hours=8))
@@ -52,19 +53,45 @@ def reading(service: Service, streams: Streams) -> APIRouter:
         )
         return Json(page("subjects", rows, limit, "subject"))
 
+    @router.get("/subjects/{subject:path}/events", tags=["subjects"])
+    def facts(
+        subject: str,
+        limit: Limit = 50,
+        before: Annotated[str, Query(max_length=64, description="`next` of the page before")] = "",
+    ) -> Response:
+        """The facts known about a subject, newest first, in pages; no text repeats a complaint."""
+        rows, following = service.facts(subject, limit, before)
+        if not rows and not before and service.show(subject) is None:
+            raise _no_subject(subject)
+        return Json({"events": rows, "next": following})
+
+    @router.get("/subjects/{subject:path}/report", tags=["subjects"])
+    def report(
+        subject: str,
+        as_of: AsOf = "",
+        internal: Annotated[
+            Literal["", "0", "1"], Query(description="1: with what may not be public")
+        ] = "",
+    ) -> Response:
+        """The credit report of a subject: what may be public, each item with source and date.
+
+        The same log and moment give the same `number`. To print: `/subjects/CODE/report` and
+        `/subjects/CODE/report.pdf`.
+        """
+        found = service.report(subject, moment_ms(as_of), internal=internal == "1")
+        if found is None:
+            raise _no_subject(subject)
+        return Json(found)
+
     @router.get("/subjects/{subject:path}", tags=["subjects"])
     def subject(
         subject: str,
-        as_of: Annotated[
-            str, Query(max_length=64, description="date (its end, Beijing) or RFC 3339 time")
-        ] = "",
+        as_of: AsOf = "",
     ) -> Response:
         """A subject's two scores, grades, facts in points, and gap; now or at an earlier time."""
         found = service.show(subject, moment_ms(as_of))
         if found is None:
-            raise Problem(
-                404, "no-such-subject", f"subject={subject}: there is none", subject=subject
-            )
+            raise _no_subject(subject)
         return Json(found)
 
     @router.get("/alerts", tags=["alerts"])
@@ -105,6 +132,14 @@ def reading(service: Service, streams: Streams) -> APIRouter:
             headers={"x-accel-buffering": "no"},
         )
 
+    @router.get("/alerts/{alert_id:path}/story", tags=["alerts"])
+    def story(alert_id: str) -> Response:
+        """How an alert went: every transition, its points when it opened, who was told."""
+        found = service.story(alert_id)
+        if found is None:
+            raise Problem(404, "no-such-alert", f"alert={alert_id}: there is none", alert=alert_id)
+        return Json(found)
+
     @router.get("/alerts/{alert_id:path}", tags=["alerts"])
     def alert(alert_id: str) -> Response:
         """One alert."""
@@ -114,11 +149,20 @@ def reading(service: Service, streams: Streams) -> APIRouter:
         return Json(found)
 
     @router.get("/rejects", tags=["events"])
-    def rejects(limit: Limit = 50) -> Response:
-        """Dead letters, newest first."""
-        return Json({"rejects": service.rejects(limit=limit)})
+    def rejects(
+        limit: Limit = 50,
+        before: Annotated[
+            int | None, Query(ge=0, lt=2**63, description="`next` of the page before")
+        ] = None,
+    ) -> Response:
+        """Dead letters, newest first, in pages."""
+        return Json(page("rejects", service.rejects(limit=limit + 1, before=before), limit, "seq"))
 
     return router
+
+
+def _no_subject(subject: str) -> Problem:
+    return Problem(404, "no-such-subject", f"subject={subject}: there is none", subject=subject)
 
 
 def page(name: str, rows: list[Row], limit: int, key: str) -> Row:

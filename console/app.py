@@ -20,6 +20,7 @@ from console.centre import centre_pages
 from console.centre_api import centre
 from console.limits import BODY_BYTES_MAX
 from console.pages import showing
+from console.pages_report import reporting
 from console.pages_reviews import cases
 from console.pages_situation import watching
 from console.pages_write import acting
@@ -122,6 +123,7 @@ def create_app(
     app.include_router(reviewing(service))
     app.include_router(cases(service, view))
     app.include_router(centre(service))
+    app.include_router(reporting(service, view))
     app.include_router(showing(app, service, view))
     app.include_router(watching(service, view, districts))
     app.include_router(centre_pages(service, view, measures))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from console import answers
+from console import answers_subject as about
 from console.acts import AlertActIn, ReviewAnswerIn
 from console.service import Receipt, Row
 from models import events
@@ -16,14 +19,38 @@ from models import events
 _REF = "#/components/schemas/{name}"
 _EVENT_TYPES: tuple[Any, ...] = events.Event.__args__
 
-EXAMPLE: Row = {
-    "specversion": "1.0",
-    "id": "12345-2026-000123",
-    "source": "cq/12345",
-    "type": "complaint.filed",
-    "subject": "91500106MA5U00011W",
-    "time": "2026-11-21T16:00:00+08:00",
-    "data": {"item": "cq1-17", "kind": "complaint", "category": "食品安全", "severity": 2},
+EXAMPLES: Row = msgspec.json.decode((Path(__file__).parent / "examples.json").read_bytes())
+"""`events` by type, `answers` and `bodies` by operation ("GET /path"), and a `problem`: what a
+service that has played docs/example/restaurant.ndjson says, shortened."""
+
+EXAMPLE: Row = EXAMPLES["events"]["complaint.filed"]
+ANSWERS: dict[str, type[msgspec.Struct]] = {
+    "GET /api/v1/summary": answers.Summary,
+    "GET /api/v1/subjects": about.Subjects,
+    "GET /api/v1/subjects/{subject}": about.Assessment,
+    "GET /api/v1/subjects/{subject}/events": about.Facts,
+    "GET /api/v1/subjects/{subject}/report": about.Report,
+    "GET /api/v1/alerts": answers.Alerts,
+    "GET /api/v1/alerts/{alert_id}": answers.Alert,
+    "GET /api/v1/alerts/{alert_id}/story": answers.Story,
+    "GET /api/v1/reviews": answers.Reviews,
+    "GET /api/v1/reviews/{review_id}": answers.Review,
+    "GET /api/v1/rejects": answers.Rejects,
+    "POST /api/v1/events": Receipt,
+    "POST /api/v1/alerts/{alert_id}/{act}": answers.Done,
+    "POST /api/v1/reviews/{review_id}/answer": answers.Done,
+    "POST /api/v1/receipts/{receiver}": answers.Done,
+}
+"""What each operation answers when it is done; those that are no JSON are in `TEXTS`."""
+
+TEXTS: dict[str, tuple[str, str]] = {
+    "GET /healthz": ("text/plain", "ok\n"),
+    "GET /readyz": ("text/plain", "ready\n"),
+    "GET /metrics": ("text/plain", "xinfeng_subjects 2000.0\n"),
+    "GET /api/v1/alerts/stream": (
+        "text/event-stream",
+        'id: 41\nevent: alert\ndata: {"id": "grade-gap-fe9f10526da82fe014af", "seq": 41}\n\n',
+    ),
 }
 _ONE = {"$ref": _REF.format(name="Event")}
 
@@ -34,7 +61,10 @@ def _body(content: Row) -> Row:
 
 EVENTS_BODY = _body(
     {
-        "application/json": {"schema": _ONE, "example": EXAMPLE},
+        "application/json": {
+            "schema": _ONE,
+            "examples": {name: {"value": value} for name, value in EXAMPLES["events"].items()},
+        },
         "application/cloudevents+json": {"schema": _ONE},
         "application/cloudevents-batch+json": {"schema": {"type": "array", "items": _ONE}},
         "application/x-ndjson": {"schema": {"type": "string", "description": "one event a line"}},
@@ -47,8 +77,16 @@ EVENTS_BODY = _body(
         },
     }
 )
-ACT_BODY = _body({"application/json": {"schema": {"$ref": _REF.format(name="AlertActIn")}}})
-ANSWER_BODY = _body({"application/json": {"schema": {"$ref": _REF.format(name="ReviewAnswerIn")}}})
+
+
+def _act_body(operation: str, name: str) -> Row:
+    schema = {"$ref": _REF.format(name=name)}
+    return _body({"application/json": {"schema": schema,
+                                       "example": EXAMPLES["bodies"][operation]}})
+
+
+ACT_BODY = _act_body("POST /api/v1/alerts/{alert_id}/{act}", "AlertActIn")
+ANSWER_BODY = _act_body("POST /api/v1/reviews/{review_id}/answer", "ReviewAnswerIn")
 KEY_HEADER: Row = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -78,11 +116,13 @@ _PROBLEM: Row = {
 
 @cache
 def _schemas() -> Row:
-    kinds = [*_EVENT_TYPES, AlertActIn, ReviewAnswerIn, Receipt]
+    kinds = [*_EVENT_TYPES, AlertActIn, ReviewAnswerIn, *ANSWERS.values()]
     _, schemas = msgspec.json.schema_components(kinds, ref_template=_REF)
     refs = {
         str(each.__struct_config__.tag): _REF.format(name=each.__name__) for each in _EVENT_TYPES
     }
+    for each in _EVENT_TYPES:
+        schemas[each.__name__]["examples"] = [EXAMPLES["events"][each.__struct_config__.tag]]
     schemas["Event"] = {
         "oneOf": [{"$ref": ref} for ref in refs.values()],
         "discriminator": {"propertyName": "type", "mapping": refs},
@@ -100,23 +140,34 @@ def install(app: FastAPI) -> None:
                 title=app.title, version=app.version, description=app.description, routes=app.routes
             )
             built.setdefault("components", {})["schemas"] = _schemas()
-            for path in built["paths"].values():
-                for operation in path.values():
-                    _answers(operation)
+            for path, operations in built["paths"].items():
+                for method, operation in operations.items():
+                    _answers(f"{method.upper()} {path}", operation)
             app.openapi_schema = built
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]
 
 
-def _answers(operation: Row) -> None:
+def _answers(name: str, operation: Row) -> None:
+    """Say what an operation answers: its schema and an example, and problems for all else."""
     responses = operation["responses"]
     responses.pop("422", None)
     responses["default"] = {
         "description": "anything else",
-        "content": {"application/problem+json": {"schema": {"$ref": _REF.format(name="Problem")}}},
+        "content": {
+            "application/problem+json": {
+                "schema": {"$ref": _REF.format(name="Problem")},
+                "example": EXAMPLES["problem"],
+            }
+        },
     }
-    if operation.get("operationId", "").startswith("events_"):
-        responses["202"]["content"] = {
-            "application/json": {"schema": {"$ref": _REF.format(name="Receipt")}}
+    done = responses[next(code for code in responses if code.startswith("2"))]
+    if name in TEXTS:
+        kind, text = TEXTS[name]
+        done["content"] = {kind: {"schema": {"type": "string"}, "example": text}}
+    elif name in ANSWERS:
+        schema = {"$ref": _REF.format(name=ANSWERS[name].__name__)}
+        done["content"] = {
+            "application/json": {"schema": schema, "example": EXAMPLES["answers"][name]}
         }

@@ -11,13 +11,15 @@ from starlette.responses import Response
 
 from console import chart, i18n
 from console.api import moment_ms, page
+from console.course import option
 from console.problems import Problem
 from console.service import Row, Service
-from console.view import View
+from console.view import View, language
+from models.gap import review_id
+from models.records import identity
 
-FACTS_SHOWN = 300
 ROWS_SHOWN = 50
-OPEN_STATES = ("pending", "firing", "acknowledged")
+REVIEWS_SHOWN = 20
 ACTOR_COOKIE = "xinfeng_actor"
 
 Word = Annotated[str, Query(max_length=256)]
@@ -54,21 +56,29 @@ def showing(app: FastAPI, service: Service, view: View) -> APIRouter:
         )
 
     @router.get("/subjects/{subject:path}")
-    def subject(request: Request, subject: str, as_of: Word = "") -> Response:
-        found = service.show(subject, moment_ms(as_of))
+    def subject(
+        request: Request, subject: str, as_of: Word = "", before: Word = "", fact: Word = ""
+    ) -> Response:
+        found = service.profile(subject, moment_ms(as_of), before=before, at=fact)
         if found is None:
             raise Problem(404, "no-such-subject", f"subject={subject}: there is none")
-        alerts = service.alerts(subject=subject, limit=ROWS_SHOWN)
+        shown = found["show"]
+        course = found["course"]
         return view.render(
             request,
             "subject.html",
-            s=found,
+            s=shown,
+            p=found,
             as_of=as_of,
-            facts=service.events_of(subject, FACTS_SHOWN),
-            alerts=[alert for alert in alerts if alert.get("state") in OPEN_STATES],
-            steps=chart.steps(found.get("history") or [], str(found.get("as_of") or "")),
+            paged=bool(before or fact),
+            # As they were at that moment, in the words of today.
+            alerts=[
+                (service.alert(then["id"]) or {}) | then for then in found["alerts"][:ROWS_SHOWN]
+            ],
+            course=option(course, language(request), shown["subject"], as_of) if course else None,
+            steps=chart.steps(shown.get("history") or [], str(shown.get("as_of") or "")),
             rows=chart.ROWS,
-            span=points_span(found),
+            span=points_span(shown),
         )
 
     @router.get("/alerts/{alert_id:path}")
@@ -81,6 +91,13 @@ def showing(app: FastAPI, service: Service, view: View) -> APIRouter:
             request,
             "alert.html",
             alert=found,
+            story=service.story(alert_id),
+            evidence={(e.get("source"), e.get("id")) for e in found.get("evidence") or []},
+            keys={
+                (e["source"], e["id"]): f"{identity(e['source'], e['id']):016x}"
+                for e in found.get("evidence") or []
+            },
+            reviews=reviews_of(service, found),
             done=done,
             first=first,
             offered=(*i18n.ACTS_BY_STATE.get(state, ("acknowledge", "assign", "close", "silence")),
@@ -100,6 +117,20 @@ def showing(app: FastAPI, service: Service, view: View) -> APIRouter:
         return view.render(request, "docs.html", api=app.openapi())
 
     return router
+
+
+def reviews_of(service: Service, alert: Row) -> list[Row]:
+    """The reviews of an alert's subject, newest first; of a grade gap only, which opens them."""
+    subject = str(alert.get("subject") or "")
+    if not subject or alert.get("rule") not in ("grade-gap", "review-overdue"):
+        return []
+    found = list[Row]()
+    while len(found) < REVIEWS_SHOWN:
+        review = service.review(review_id(subject, len(found)))
+        if review is None:
+            break
+        found.append(review)
+    return found[::-1]
 
 
 def points_span(found: Row) -> float:

@@ -51,8 +51,19 @@ class Service(Protocol):
     def show(self, subject: str, as_of_ms: int | None = None) -> Row | None:
         """Assessment of a subject (contract §2) with its `history`, or None."""
 
-    def events_of(self, subject: str, limit: int) -> list[Row]:
-        """Facts about a subject, newest first."""
+    def profile(
+        self, subject: str, as_of_ms: int | None = None, *, before: str = "", at: str = ""
+    ) -> Row | None:
+        """All that the page of a subject shows (`streams.profile`), now or as it stood; facts from
+        `before` (the `next` of the page before) or beginning with the fact `at`."""
+
+    def report(
+        self, subject: str, as_of_ms: int | None = None, *, internal: bool = False
+    ) -> Row | None:
+        """The credit report of a subject (`streams.report`): what may be public, or all."""
+
+    def facts(self, subject: str, limit: int, before: str = "") -> tuple[list[Row], str | None]:
+        """Facts about a subject, newest first, and the cursor of the next page."""
 
     def subjects(
         self,
@@ -80,6 +91,11 @@ class Service(Protocol):
 
     def alert(self, alert_id: str) -> Row | None:
         """One alert, or None."""
+
+    def story(self, alert_id: str) -> Row | None:
+        """How an alert went: `transitions` (oldest first; `whole` = from the beginning), `why` (the
+        points when it opened, or None), `deliveries` (who was told), and `ledger`: "here", "off"
+        (nobody is told), or where it is kept."""
 
     def changes(self, after_seq: int, limit: int) -> list[Row]:
         """Alert transitions with `seq` above `after_seq`, oldest first."""
@@ -109,8 +125,9 @@ class Service(Protocol):
     def review_statistics(self) -> Row:
         """Outcomes for every two parties, and how often grades lie apart."""
 
-    def rejects(self, *, limit: int = 50) -> list[Row]:
-        """Dead letters, newest first: `at`, `origin`, `reason`, `raw`."""
+    def rejects(self, *, limit: int = 50, before: int | None = None) -> list[Row]:
+        """Dead letters, newest first: `seq`, `at`, `origin`, `reason`, `raw`; `before` is the last
+        `seq` of the page before."""
 
     def summary(self) -> Row:
         """The situation in numbers."""

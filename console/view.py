@@ -29,7 +29,7 @@ class View:
     """Renders the pages of one application."""
 
     def __init__(self, items: Items, with_login: bool) -> None:
-        self._items = items
+        self.items = items
         self._env = jinja2.Environment(
             loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
             autoescape=True,
@@ -53,13 +53,9 @@ class View:
     ) -> HTMLResponse:
         """A page in the visitor's language."""
         lang = language(request)
-        body = self._env.get_template(template).render(
-            lang=lang,
-            w=partial(i18n.word, lang),
-            t=partial(i18n.word, lang, "ui"),
-            pick=partial(pick, lang),
-            item_name=partial(self.item_name, lang),
-            item_department=self.item_department,
+        body = self.text(
+            lang,
+            template,
             path=request.url.path,
             switch=str(request.url.include_query_params(lang="zh" if lang == "en" else "en").query),
             **context,
@@ -69,15 +65,27 @@ class View:
             response.set_cookie(LANG_COOKIE, lang, max_age=YEAR_S, samesite="lax", httponly=True)
         return response
 
+    def text(self, lang: Lang, template: str, **context: Any) -> str:
+        """A template filled in."""
+        return self._env.get_template(template).render(
+            lang=lang,
+            w=partial(i18n.word, lang),
+            t=partial(i18n.word, lang, "ui"),
+            pick=partial(pick, lang),
+            item_name=partial(self.item_name, lang),
+            item_department=self.item_department,
+            **context,
+        )
+
     def item_name(self, lang: Lang, item: object) -> str:
         """Name of an item in the catalogue, of the public grade, or its id."""
         if item == "public":
             return i18n.word(lang, "ui", "public_grade")
-        return self._items.get(str(item), {}).get("item", str(item))
+        return self.items.get(str(item), {}).get("item", str(item))
 
     def item_department(self, item: object) -> str:
         """Department of an item, or empty."""
-        return self._items.get(str(item), {}).get("department", "")
+        return self.items.get(str(item), {}).get("department", "")
 
 
 def language(request: Request) -> Lang:

@@ -36,6 +36,7 @@ from streams import (
     cli_cluster,
     cli_notify,
     cli_replay,
+    cli_report,
     cli_store,
     importer,
     logs,
@@ -63,6 +64,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
                   help="信风: rolling credit scores, grades, grade gaps and early warnings.")
 cli_store.register(app)
 cli_replay.register(app)
+cli_report.register(app)
 cli_cluster.register(app)
 cli_notify.register(app)
 cli_act.register(app)

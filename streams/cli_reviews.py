@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from dispatch.ledger import LedgerError
 from models.ledger import DAY_MS
 from storage.sqlite_store import StoreError
-from streams import notifier, review_board, review_tables
+from streams import deliveries, notifier, review_board, review_tables
 from streams.options import Lang, is_url, put
 from streams.pipeline import Shard
 from streams.review_case import case as case_of
@@ -46,8 +45,5 @@ def _told(store: str, about: str) -> list[Row] | None:
     """Messages about a review, where the ledger lies beside the store."""
     if is_url(store):
         return None
-    path = Path(store) / notifier.LEDGER
-    try:
-        return notifier.deliveries(path, about) if path.exists() else None
-    except LedgerError as error:
-        raise StoreError(str(error)) from None
+    ask, _ = deliveries.beside(Path(store) / notifier.LEDGER)
+    return ask(about) if ask is not None else None

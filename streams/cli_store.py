@@ -124,7 +124,7 @@ def show(
     The past of a store in Redis is read from the log on Kafka, which the settings name.
     """
     as_of_ms = moment("--as-of", as_of) if as_of else None
-    with _shards(store, as_of_ms, settings) as shard_of:
+    with shards(store, as_of_ms, settings) as shard_of:
         for key in dict.fromkeys((subject, normalise(subject))):
             shard = shard_of(key)
             found = shard and describe(shard, key, shard.clock_ms)
@@ -180,7 +180,7 @@ def reviews(
             # Here, since it reads the ledger of deliveries, whose modules few commands need.
             from streams import cli_reviews
 
-            with _shards(store, None, None) as shard_of:
+            with shards(store, None, None) as shard_of:
                 cli_reviews.tell(view, shard_of, store, case, limit or TABLE_ROWS, json, lang)
             return
         _print(lambda n, before: view.reviews(state=state, limit=n, before=before),
@@ -248,9 +248,9 @@ def _view(store: str) -> Iterator[View]:
 
 
 @contextmanager
-def _shards(store: str, as_of_ms: int | None,
+def shards(store: str, as_of_ms: int | None,
             settings: Path | None) -> Iterator[Callable[[str], Shard | None]]:
-    """Gives a shard that holds a subject, or none."""
+    """Gives a shard that holds a subject, or none; at a moment [epoch ms] or at the clock."""
     if not is_url(store):
         with closing(SqliteStore(Path(store), write=False)) as held:
             yield lambda subject: fold(held, subject, as_of_ms)

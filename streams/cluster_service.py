@@ -32,11 +32,11 @@ from streams.feeds import CHECKED
 from streams.intake import Intake, oldest_ms
 from streams.options import wall_ms
 from streams.past import past
-from streams.queries import Queries
+from streams.pipeline import Shard
+from streams.queries import Queries, T
 from streams.redis_reader import RedisReader
 from streams.refused import Refused
 from streams.review_case import case
-from streams.show import describe
 from streams.situation import Situation
 
 SEEN_S = 2.0
@@ -144,24 +144,21 @@ class ClusterService(Queries):
         except redis.RedisError as error:
             raise ConnectionError(f"Redis: {error}") from error
 
-    def show(self, subject: str, as_of_ms: int | None = None) -> Row | None:
-        """Assessment of a subject now, or as it stood at a moment (then its log is read)."""
+    def _ask(self, subject: str, as_of_ms: int | None,
+             question: Callable[[Shard, int], T]) -> T | None:
+        """The view answers for now; for a moment before, the subject's log is read."""
         shard = self._reader.shard_of(subject)
         if as_of_ms is None or as_of_ms >= shard.clock_ms:
-            return describe(shard, subject, shard.clock_ms)
+            return question(shard, shard.clock_ms)
         log = KafkaLog(self._settings.kafka)
         try:
             then = past(log, subject, as_of_ms)
         finally:
             log.close()
-        return describe(then, subject, as_of_ms) if then is not None else None
+        return question(then, as_of_ms) if then is not None else None
 
     def _case(self, row: Row, told: list[Row] | None) -> Row:
         return case(self._reader.shard_of(row["subject"]), row, told)
-
-    def events_of(self, subject: str, limit: int) -> list[Row]:
-        """Facts about a subject, newest first, in words."""
-        return self._reader.events_of(subject, limit)
 
     def _policies(self) -> Timeline | None:
         return self._reader.timeline()

@@ -12,10 +12,11 @@ import redis
 from config.channels import Channels
 from config.load import Settings
 from models.policy import Policy
-from streams import run
+from streams import deliveries, run
 from streams.answers import Answers, links
 from streams.cluster_service import ClusterService
 from streams.connect import client
+from streams.notifier import LEDGER
 from streams.receipts import Receipts
 from streams.redis_reader import RedisReader
 
@@ -36,6 +37,7 @@ def serve(settings: Settings, policy: Policy, policy_path: Path | None, secret: 
         # A page that cannot be had now is an error now: it does not wait.
         reader = RedisReader(client(settings, patient=False), settings.kafka.prefix)
         service = ClusterService(settings, policy, secret, reader)
+        service.with_deliveries(*deliveries.beside(Path(settings.worker.folder) / LEDGER))
         made = links(policy, channels)
         app = run.console_of(service, settings, policy_path, host, Receipts(
             policy, channels, service.act, service.alert, service.review),

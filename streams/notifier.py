@@ -8,7 +8,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,7 @@ from config.channels import Channels
 from config.load import ConfigError
 from dispatch import build
 from dispatch.dispatcher import Dispatcher
-from dispatch.ledger import Ledger
-from dispatch.outbox import DeadReceiver, Outbox
+from dispatch.outbox import DeadReceiver
 from dispatch.post import Poster
 from models import events as e
 from models.policy import Policy
@@ -72,22 +70,6 @@ def dispatcher(path: Path | None, policy: Policy, settings: Channels) -> Dispatc
     return Dispatcher(path, policy.notify, work_time(policy), rows.catalogue(policy),
                       build.channels(settings, poster), build.delivery(settings), wall_ms,
                       poster.gate, answers.links(policy, settings))
-
-
-def deliveries(path: Path, about: str) -> list[dict[str, Any]]:
-    """Messages about an alert or review, oldest first, off a ledger that others may write to.
-
-    Raises
-    ------
-    LedgerError: there is no ledger.
-    """
-    with closing(Ledger(path, write=False)) as held:
-        found = Outbox(held).deliveries(about)
-    for row in found:
-        for key in ("at_ms", "done_ms"):
-            at = int(str(row.pop(key)))
-            row[key.removesuffix("_ms")] = iso_ms(at) if at else None
-    return found
 
 
 class Notifier:

@@ -32,6 +32,9 @@ _END = 2**63 - 1
 _NEWEST = " ORDER BY a.opened DESC LIMIT ?"
 
 _BOARD = "FROM board WHERE a=? AND b=? AND lane=? AND at>? AND at<?"
+STORY_MAX = 200
+"""Transitions of one alert that are shown."""
+
 _POLICY = """
 SELECT body FROM log WHERE subjects = zeroblob(8) AND length(body) > 2000
 ORDER BY offset DESC LIMIT 1"""
@@ -130,6 +133,13 @@ class Reader:
         return next(iter(self._rows([(_ALERT(body), seq, name) for body, seq, name in found])),
                     None)
 
+    def transitions_of(self, alert_id: str) -> tuple[list[Row], bool]:
+        """What happened to an alert, oldest first; the last `STORY_MAX` of it."""
+        found = self.query("SELECT body, seq FROM transitions WHERE alert=? ORDER BY seq DESC "
+                           "LIMIT ?", (alert_id, STORY_MAX + 1))
+        told = [rows.transition_row(_ALERT(body), seq) for body, seq in found[STORY_MAX - 1 :: -1]]
+        return told, len(found) <= STORY_MAX
+
     def changes(self, after_seq: int, limit: int) -> list[Row]:
         """Transitions with `seq` above `after_seq`, oldest first."""
         found = self.query("SELECT body, seq FROM transitions WHERE seq > ? ORDER BY seq LIMIT ?",
@@ -223,13 +233,15 @@ class Reader:
         found = self.query(sql + " ORDER BY subject LIMIT ?", (*values, limit))
         return [dict(zip(names, row, strict=True)) for row in found]
 
-    def rejects(self, *, limit: int = 50) -> list[Row]:
-        """Dead letters, newest first."""
+    def rejects(self, *, limit: int = 50, before: int | None = None) -> list[Row]:
+        """Dead letters, newest first; `before` = the last `seq` of the page before."""
         found = self.query(
-            "SELECT received_ms, origin, source, id, type, subject, reason, raw FROM rejects "
-            "ORDER BY seq DESC LIMIT ?", (limit,))
-        return [rows.reject_row(at, origin, source, id, type_, subject, _REASON(reason), raw)
-                for at, origin, source, id, type_, subject, reason, raw in found]
+            "SELECT seq, received_ms, origin, source, id, type, subject, reason, raw FROM rejects "
+            "WHERE seq < ? ORDER BY seq DESC LIMIT ?",
+            (before if before is not None else 2**63 - 1, limit))
+        return [{"seq": seq, **rows.reject_row(at, origin, source, id, type_, subject,
+                                               _REASON(reason), raw)}
+                for seq, at, origin, source, id, type_, subject, reason, raw in found]
 
     # ----------------------------------------------------------------------------------- numbers
 

@@ -23,6 +23,8 @@ from streams.redis_state import CHUNK
 from streams.rows import Row
 
 CONNECT_S = 5.0
+LOOKED_BACK = 20_000
+"""Transitions read back in search of those of one alert: some 100 ms."""
 ANSWER_S = 60.0
 _ALERT = msgspec.msgpack.Decoder(AlertChanged).decode
 _REVIEW = msgspec.msgpack.Decoder(ReviewChanged).decode
@@ -92,6 +94,21 @@ class RedisReader(RedisNumbers):
             return None
         seq, body = keys.alert(held)
         return self._alert_rows([(_ALERT(body), seq)])[0]
+
+    def transitions_of(self, alert_id: str) -> tuple[list[Row], bool]:
+        """What happened to an alert, oldest first, as far as the stream of transitions is read
+        back: `LOOKED_BACK` records. All of it is in the topic of alerts."""
+        held = self.client.hget(self.keys.alerts, alert_id)
+        at = f"{keys.alert(held)[0]}-0" if held is not None else None
+        needle, told, looked = alert_id.encode(), list[Row](), 0
+        while at is not None and looked < LOOKED_BACK and (not told or told[-1]["was"]):
+            found = self.client.xrevrange(self.keys.transitions, at, "-", count=CHUNK)
+            told += [rows.transition_row(effect, int(id.partition(b"-")[0]))
+                     for id, fields in found if needle in fields[b""]
+                     and (effect := _ALERT(fields[b""])).id == alert_id]
+            looked += len(found)
+            at = f"({found[-1][0].decode()}" if len(found) == CHUNK else None
+        return told[::-1], bool(told) and not told[-1]["was"]
 
     def changes(self, after_seq: int, limit: int) -> list[Row]:
         """Transitions with `seq` above `after_seq`, oldest first."""
@@ -212,10 +229,20 @@ class RedisReader(RedisNumbers):
         return {key: _row(key, x).name if x is not None else ""
                 for key, x in zip(wanted, held, strict=True)}
 
-    def rejects(self, *, limit: int = 50) -> list[Row]:
-        """Dead letters, newest first; -1 = all that are kept."""
-        held = self.client.lrange(self.keys.rejects, 0, limit - 1 if limit >= 0 else -1)
-        return [rows.reject_row(*keys.DEAD(x.partition(b"\n")[2])) for x in held]
+    def rejects(self, *, limit: int = 50, before: int | None = None) -> list[Row]:
+        """Dead letters, newest first; -1 = all that are kept; `before` = the last `seq` of the page
+        before. The newest in the list is the last that was counted."""
+        start = 0
+        if before is not None:
+            start = max(self.rejected() - before + 1, 0)
+        with self.client.pipeline() as tx:
+            tx.get(f"{self.keys.rejects}:count")
+            tx.lrange(self.keys.rejects, start, start + limit - 1 if limit >= 0 else -1)
+            count, held = tx.execute()
+        out = [{"seq": int(count) - start - n,
+                **rows.reject_row(*keys.DEAD(x.partition(b"\n")[2]))} for n, x in enumerate(held)]
+        # Some may have come between the two questions: what the page before had is left out.
+        return [row for row in out if before is None or row["seq"] < before]
 
 
 @contextmanager

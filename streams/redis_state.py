@@ -19,7 +19,6 @@ from storage.partition import partition_of
 from storage.redis_keys import Keys
 from storage.sqlite_store import StoreError
 from streams import checkpoint, digest
-from streams.facts import facts_of
 from streams.pipeline import Shard
 from streams.rows import Row
 from streams.show import describe
@@ -129,10 +128,6 @@ class RedisState:
         """Assessment of a subject at its partition's clock."""
         shard = self.shard_of(subject)
         return describe(shard, subject, shard.clock_ms)
-
-    def events_of(self, subject: str, limit: int) -> list[Row]:
-        """Facts about a subject, newest first, in words."""
-        return facts_of(self.shard_of(subject), subject, limit)
 
     def digest(self) -> str:
         """Of all subjects and policies; of one moment only while nobody writes. About 20 µs each.

@@ -12,8 +12,8 @@ from models.grade import letter
 from models.ledger import FOREVER, Fact, resolve
 from models.records import GRADES
 from models.scorecard import UNGRADED, Card
-from streams.facts import facts_of
 from streams.pipeline import Shard
+from streams.profile import facts_page
 from streams.show import describe, iso_day, iso_ms
 
 Row = dict[str, Any]
@@ -74,7 +74,7 @@ def _grades(shard: Shard, review: Row) -> list[Row]:
     found = describe(shard, review["subject"], shard.clock_ms)
     assert found is not None
     words = {(f["source"], f["id"]): f
-             for f in facts_of(shard, review["subject"], FACTS_MAX)}
+             for f in facts_page(shard, review["subject"], FACTS_MAX)[0]}
     apart = {i["item"] for i in review["items"]}
     listed = [x["event"] for x in found["lists"]]
     out = []

@@ -69,6 +69,15 @@ def alert_row(effect: AlertChanged, seq: int, name: str, items: Catalogue, offse
     }
 
 
+def transition_row(effect: AlertChanged, seq: int) -> Row:
+    """One step in the life of an alert: who did it, or why it came by itself."""
+    return {"seq": seq, "at": iso_ms(effect.updated_ms), "opened_at": iso_ms(effect.opened_ms),
+            "was": effect.was, "state": effect.state, "level": effect.level, "item": effect.item,
+            "reason": effect.reason, "actor": effect.actor, "note": effect.note,
+            "silenced_until": (iso_ms(effect.silenced_until_ms) if effect.silenced_until_ms
+                               else None)}
+
+
 def _cell_name(effect: AlertChanged) -> str:
     """What stands where a business' name would."""
     districts = effect.facts.get("districts", "").split()

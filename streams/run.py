@@ -26,7 +26,7 @@ from console.security import LOOPBACK
 from console.service import Row, Service
 from dispatch.ledger import LedgerError
 from models.policy import Policy
-from streams import demo, folder, notifier, telling
+from streams import deliveries, demo, folder, notifier, telling
 from streams.answers import Answers, links
 from streams.embedded import Embedded
 from streams.options import wall_ms
@@ -133,7 +133,7 @@ def notifying(service: EmbeddedService, folder: Path, policy: Policy,
     told = telling.Told(folder, offset_ms)
     telling.begin(told, held)
     service.with_metrics(made.metrics)
-    service.deliveries = lambda id: notifier.deliveries(folder / notifier.LEDGER, id)
+    service.with_deliveries(deliveries.of(held.ledger), "here")
     return {"tell": lambda stop: telling.run(told, held, stop), "deliver": made.deliver,
             "report": made.report, "audit": made.audit}
 

@@ -30,16 +30,16 @@ from streams.census_embedded import EmbeddedHeld
 from streams.codec import InvalidEvent
 from streams.coverage import coverage, disk
 from streams.embedded import Embedded
-from streams.facts import facts_of, variants_of
+from streams.facts import variants_of
 from streams.fold import fold
 from streams.kept import Kept
 from streams.metrics import Samples
 from streams.options import wall_ms
-from streams.pipeline import Entry
-from streams.queries import Queries
+from streams.pipeline import Entry, Shard
+from streams.queries import Queries, T
 from streams.reader import Reader
 from streams.review_case import case
-from streams.show import describe, iso_ms
+from streams.show import iso_ms
 from streams.situation import Situation
 from streams.tally import Tally
 
@@ -213,24 +213,20 @@ class EmbeddedService(Queries):
 
     # ----------------------------------------------------------------------------------- reading
 
-    def show(self, subject: str, as_of_ms: int | None = None) -> Row | None:
-        """Assessment of a subject now, or as it stood at a moment."""
+    def _ask(self, subject: str, as_of_ms: int | None,
+             question: Callable[[Shard, int], T]) -> T | None:
+        """The state in memory answers for now, a fold of the log for a moment before."""
         with self._lock:
             clock_ms = self.runner.shard.clock_ms
             if as_of_ms is None or as_of_ms >= clock_ms:
-                return describe(self.runner.shard, subject, clock_ms)
+                return question(self.runner.shard, clock_ms)
             if self.runner.store.folder is None:
                 then = fold(self.runner.store, subject, as_of_ms)
-                return describe(then, subject, as_of_ms) if then is not None else None
+                return question(then, as_of_ms) if then is not None else None
         # A connection of its own: a long look into the past holds up neither pages nor feeds.
         with closing(SqliteStore(self.runner.store.folder, write=False)) as store:
             then = fold(store, subject, as_of_ms)
-        return describe(then, subject, as_of_ms) if then is not None else None
-
-    def events_of(self, subject: str, limit: int) -> list[Row]:
-        """Facts about a subject, newest first, in words."""
-        with self._lock:
-            return facts_of(self.runner.shard, subject, limit)
+        return question(then, as_of_ms) if then is not None else None
 
     def _case(self, row: Row, told: list[Row] | None) -> Row:
         with self._lock:

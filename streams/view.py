@@ -60,6 +60,10 @@ class View(Protocol):
 
     def alert(self, alert_id: str) -> Row | None: ...
 
+    def transitions_of(self, alert_id: str) -> tuple[list[Row], bool]:
+        """What happened to an alert, oldest first (`rows.transition_row`); False = the view no
+        longer keeps the beginning."""
+
     def changes(self, after_seq: int, limit: int) -> list[Row]:
         """Transitions with `seq` above `after_seq`, oldest first."""
 
@@ -95,8 +99,9 @@ class View(Protocol):
         `q` is looked for in code and name; ASCII letters count as equal in both cases.
         """
 
-    def rejects(self, *, limit: int = 50) -> list[Row]:
-        """Dead letters, newest first; -1 = all that are kept."""
+    def rejects(self, *, limit: int = 50, before: int | None = None) -> list[Row]:
+        """Dead letters, newest first; -1 = all that are kept; `before` = the last `seq` of the page
+        before."""
 
     def open_alerts(self) -> tuple[dict[str, int], dict[str, int]]:
         """Open alerts by level and by rule."""

@@ -40,6 +40,7 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("streams/cli_act.py", "console.acts"): "people's acts by command, on a store",
     ("streams/cli_act.py", "console.problems"): "what they are refused with",
     ("streams/answers.py", "console.answering"): "whom a signed link is for, in its terms",
+    ("streams/cli_report.py", "console.report_file"): "the report on paper as on the page",
     ("streams/receipts.py", "console.service"): "answers in the console's terms",
     ("streams/cli_centre.py", "console.ranking_csv"): "the same file by command and by page",
     ("streams/tables.py", "console.i18n"): "the same words on paper and on pages",

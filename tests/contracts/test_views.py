@@ -37,6 +37,7 @@ from streams.census_redis import RedisHeld
 from streams.change import place, touched
 from streams.cli import invoke
 from streams.embedded import Embedded
+from streams.profile import facts_page
 from streams.reader import Reader
 from streams.redis_reader import RedisReader
 from streams.review_case import case
@@ -56,7 +57,7 @@ class Asked(NamedTuple):
 
     view: View
     show: Callable[[str], Row | None]
-    events_of: Callable[[str, int], list[Row]]
+    facts: Callable[[str, int], tuple[list[Row], str | None]]
     digest: Callable[[], str]
     standing: Callable[[], Standing]
     in_order: bool
@@ -88,7 +89,7 @@ def shown(city: EmbeddedService, client: redis.Redis) -> Iterator[dict[str, Aske
     """Every view of the city, by name."""
     runner = city.runner
     assert isinstance(runner, played.Recording)
-    out = {"sqlite": Asked(city._reader, city.show, city.events_of, runner.digest, runner.standing,
+    out = {"sqlite": Asked(city._reader, city.show, city.facts, runner.digest, runner.standing,
                            True)}
     views = []
     for partitions in (1, 4):
@@ -97,11 +98,15 @@ def shown(city: EmbeddedService, client: redis.Redis) -> Iterator[dict[str, Aske
         with ev.quick_cards():
             played.show_to(views[-1], runner.steps, partitions)
         reader = RedisReader(client, f"test-{partitions}")
-        out[f"redis-{partitions}"] = Asked(reader, reader.show, reader.events_of, reader.digest,
+        out[f"redis-{partitions}"] = Asked(reader, reader.show, facts_of(reader), reader.digest,
                                            reader.standing, partitions == 1)
     yield out
     for view in views:
         view.clear()
+
+
+def facts_of(reader: RedisReader) -> Callable[[str, int], tuple[list[Row], str | None]]:
+    return lambda key, limit: facts_page(reader.shard_of(key), key, limit)
 
 
 @pytest.fixture(params=["sqlite", "redis-1", "redis-4"])
@@ -174,9 +179,9 @@ def test_the_city_has_everything(city: EmbeddedService) -> None:
 def test_show(asked: Asked, city: EmbeddedService) -> None:
     for key in city.runner.shard.subjects:
         assert asked.show(key) == city.show(key)
-        assert asked.events_of(key, 7) == city.events_of(key, 7)
+        assert asked.facts(key, 7) == city.facts(key, 7)
     assert asked.show("91000000000000000X") is None
-    assert asked.events_of("91000000000000000X", 7) == []
+    assert asked.facts("91000000000000000X", 7) == ([], None)
 
 
 def test_numbers(asked: Asked, city: EmbeddedService) -> None:
@@ -372,14 +377,33 @@ def test_subjects(asked: Asked, city: EmbeddedService) -> None:
     assert asked.view.subjects(after="~") == []
 
 
+def test_how_alerts_went(asked: Asked, city: EmbeddedService) -> None:
+    def apart(steps: list[Row]) -> list[Row]:
+        return [dict(step, seq=0) for step in steps]
+
+    longest = 0
+    for alert in city.alerts(limit=200):
+        steps, whole = asked.view.transitions_of(alert["id"])
+        assert whole and steps[0]["was"] == "" and steps[-1]["state"] == alert["state"]
+        assert apart(steps) == apart(city._view.transitions_of(alert["id"])[0])
+        longest = max(longest, len(steps))
+    assert longest > 2
+    assert asked.view.transitions_of("nothing")[0] == []
+
+
 def test_rejects(asked: Asked, city: EmbeddedService) -> None:
     def key(row: Row) -> str:
         return repr(sorted(row.items(), key=lambda x: x[0]))
 
-    want = city.rejects(limit=100_000)
-    found = asked.view.rejects(limit=-1)
+    want = [dict(x, seq=0) for x in city.rejects(limit=100_000)]
+    letters = asked.view.rejects(limit=-1)
+    pages, before = list[Row](), None
+    while page := asked.view.rejects(limit=2, before=before):
+        pages, before = pages + page, page[-1]["seq"]
+    assert pages == letters
+    found = [dict(x, seq=0) for x in letters]
     assert sorted(found, key=key) == sorted(want, key=key) and len(found) > 4
-    assert asked.view.rejects(limit=2) == found[:2]
+    assert asked.view.rejects(limit=2) == letters[:2]
 
 
 def test_an_empty_view(client: redis.Redis) -> None:

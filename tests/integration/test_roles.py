@@ -203,6 +203,7 @@ def test_publish_good_and_bad(site: Roles, said: Callable[..., list[Any]],
             .values()}
     eventually(lambda: site.reader().rejected() == len(bad))
     held = {x["reason"]["field"]: x for x in said("rejects", "--store", site.store, "--json")}
+    assert sorted(row.pop("seq") for row in held.values())[-1] == len(bad)
     assert told == held and set(held) == set(bad)
     for field, row in held.items():
         reason = row["reason"]
@@ -348,7 +349,9 @@ def test_every_role_shows_what_it_declares(site: Roles) -> None:
 
 def conclusions(site: Roles) -> Row:
     reader = site.reader()
-    rejects = sorted(json.dumps(x, sort_keys=True) for x in reader.rejects(limit=-1))
+    # `seq` says in which order they came to this view.
+    rejects = sorted(json.dumps(dict(x, seq=0), sort_keys=True)
+                     for x in reader.rejects(limit=-1))
     return {**killtest.conclusions(reader), "digest": reader.digest(), "rejects": rejects,
             "subjects": reader.subjects(limit=1_000), "counts": reader.counts()}
 

@@ -192,8 +192,51 @@ class FakeService(CentreFake):
             return None
         return SHOWN | {"subject": subject, "asked": as_of_ms}
 
-    def events_of(self, subject: str, limit: int) -> list[Row]:
-        return FACTS[:limit]
+    def profile(
+        self, subject: str, as_of_ms: int | None = None, *, before: str = "", at: str = ""
+    ) -> Row | None:
+        shown = self.show(subject, as_of_ms)
+        return None if shown is None else PROFILE | {"show": shown}
+
+    def report(
+        self, subject: str, as_of_ms: int | None = None, *, internal: bool = False
+    ) -> Row | None:
+        shown = self.show(subject, as_of_ms)
+        return None if shown is None else REPORT | {"scope": "internal" if internal else "public"}
+
+    def facts(self, subject: str, limit: int, before: str = "") -> tuple[list[Row], str | None]:
+        keys = [fact["key"] for fact in FACTS]
+        rows = FACTS[keys.index(before) + 1 if before in keys else 0 :]
+        return rows[:limit], rows[limit - 1]["key"] if len(rows) > limit else None
+
+    def story(self, alert_id: str) -> Row | None:
+        steps = [row for row in self.transitions if row["id"] == alert_id]
+        if not steps:
+            return None
+        was = ""
+        told = list[Row]()
+        for row in steps:
+            told.append(
+                {
+                    "seq": row["seq"],
+                    "at": row["updated_at"],
+                    "was": was,
+                    "state": row["state"],
+                    "level": row["level"],
+                    "reason": "act" if row.get("actor") else "opened",
+                    "actor": row.get("actor", ""),
+                    "note": row.get("note", ""),
+                    "silenced_until": None,
+                }
+            )
+            was = row["state"]
+        return {
+            "transitions": told,
+            "whole": True,
+            "why": WHY,
+            "ledger": "here",
+            "deliveries": DELIVERIES,
+        }
 
     def subjects(
         self,
@@ -233,8 +276,9 @@ class FakeService(CentreFake):
     def review_statistics(self) -> Row:
         return STATISTICS
 
-    def rejects(self, *, limit: int = 50) -> list[Row]:
-        return self.dead[::-1][:limit]
+    def rejects(self, *, limit: int = 50, before: int | None = None) -> list[Row]:
+        rows = [{"seq": n + 1, **row} for n, row in enumerate(self.dead)]
+        return [row for row in rows[::-1] if before is None or row["seq"] < before][:limit]
 
     def summary(self) -> Row:
         alerts = self.alerts(limit=10_000)
@@ -428,6 +472,109 @@ SHOWN: Row = {
         {"item": "cq1-40", "day": "2026-10-01", "grade": "C", "from": "D"},
         {"item": "public", "day": "2026-03-01", "grade": "B", "from": None},
     ],
+}
+for _number, _fact in enumerate(FACTS):
+    _fact |= {"key": f"{_number:016x}", "day": _fact["time"][:10], "department": "市市场监管局"}
+PROFILE: Row = {
+    "course": {
+        "days": ["2026-03-01", "2026-11-12", "2026-11-20", "2026-11-21"],
+        "credit": [650.0, 650.0, 508.8, 509.0],
+        "risk": [650.0, 560.5, 419.3, 419.6],
+        "marks": [FACTS[0] | {"points": -141.2, "record": "public", "score": 419.3}],
+    },
+    "facts": FACTS,
+    "facts_total": 3,
+    "next": FACTS[-1]["key"],
+    "named": FACTS,
+    "matters": [FACTS[0] | {"matter": "penalty", "due": "2026-12-05", "late": False}],
+    "inspections": [FACTS[2]],
+    "commitments": {
+        "made": 2,
+        "fulfilled": 1,
+        "breached": 0,
+        "overdue": 0,
+        "open": 1,
+        "ratio": 1.0,
+    },
+    "devices": [{"item": "cq1-40", "device": "dust-01", "metrics": ["pm10", "pm2_5"]}],
+    "related": {"platform": "91500106MA5U00001X", "aliases": ["500106000012345"]},
+    "alerts": [],
+}
+WHY: Row = {
+    "as_of": "2026-11-21T08:00:00.000Z",
+    "item": "cq1-17",
+    "risk_score": 419.3,
+    "credit_score": 508.8,
+    "policy": "9f2c44aa01",
+    "weights": "w000012",
+    "contributions": [
+        {"indicator": "base", "points": 650.0, "record": "public", "events": []},
+        {
+            "indicator": "penalty_general",
+            "points": -141.2,
+            "record": "public",
+            "events": [FACTS[0] | {"points": -141.2}],
+        },
+    ],
+}
+DELIVERIES: list[Row] = [
+    {
+        "receiver": "cq-scjg",
+        "endpoint": "cq-scjg/wecom",
+        "reason": "first",
+        "state": "delivered",
+        "attempts": 1,
+        "code": 200,
+        "answer": '{"errcode": 0}',
+        "at": "2026-11-21T08:00:05.000Z",
+        "done_at": "2026-11-21T08:00:06.000Z",
+    }
+]
+_COMPUTED: Row = {
+    "grade": "B",
+    "grade_source": "computed",
+    "since": "2026-06-01",
+    "credit_score": 588.0,
+    "computed": "B",
+    "assigned": None,
+    "period": None,
+    "event": {"source": "xinfeng", "id": "9f2c44aa01"},
+}
+REPORT: Row = {
+    "number": "20261121-0123456789ab",
+    "digest": "0123456789ab" + "c" * 52,
+    "schema": "xinfeng.credit-report/1",
+    "as_of": "2026-11-21T08:00:00.000Z",
+    "policy": "9f2c44aa01",
+    "weights": "w000012",
+    "subject": {
+        "subject": SUBJECT,
+        "name": XSS,
+        "kind": "enterprise",
+        "district": "500106",
+        "industry": "H6210",
+        "size": "small",
+        "registered_on": "2021-05-18",
+        "cancelled_on": None,
+        "aliases": [],
+    },
+    "public": _COMPUTED,
+    "grades": [{"item": "cq1-17", "department": "市市场监管局", **_COMPUTED}],
+    "lists": [],
+    "records": [FACTS[0] | {"points": -141.2, "until": "2027-11-19"}],
+    "records_left_off": 0,
+    "commitments": PROFILE["commitments"],
+    "risk": [{"item": "cq1-17", "risk_score": 412.4, "risk_probability": 0.183}],
+    "gap": None,
+    "signals": [FACTS[1] | {"points": -89.5, "until": None}],
+    "signals_left_off": 0,
+    "repairs": [],
+    "objections": [],
+    "matters": PROFILE["matters"],
+    "open_alerts": [],
+    "open_reviews": [],
+    "repairable": [],
+    "path": None,
 }
 REVIEW: Row = {
     "id": f"review/{SUBJECT}/1",

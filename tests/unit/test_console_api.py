@@ -257,7 +257,7 @@ def test_the_rest_is_readable(client: TestClient) -> None:
     assert client.get("/api/v1/summary").json()["subjects"] == 1_234_567
     assert client.get("/api/v1/reviews?state=open").json()["reviews"][0]["id"] == REVIEW
     assert client.get(f"/api/v1/reviews/{REVIEW}").json()["levels"] == 2
-    assert client.get("/api/v1/rejects").json() == {"rejects": []}
+    assert client.get("/api/v1/rejects").json() == {"rejects": [], "next": None}
     assert client.get("/healthz").text == "ok\n"
     assert client.get("/readyz").text == "ready\n"
     assert client.get("/metrics").headers["content-type"].startswith("text/plain; version=0.0.4")

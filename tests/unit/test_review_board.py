@@ -214,9 +214,9 @@ def test_a_case_is_the_same_from_the_log_alone(full: EmbeddedService) -> None:
 def test_what_is_answered_is_what_the_api_documents(full: EmbeddedService) -> None:
     told = [{"receiver": "d-x", "endpoint": "d-x/mail", "at": None, "reason": "first",
              "state": "delivered"}]
-    full.deliveries = lambda _: told
+    full.with_deliveries(lambda _: told, "here")
     cases = [full.review_case(r["id"]) for r in full.reviews(limit=EVERY)]
-    full.deliveries = None
+    full.with_deliveries(None, "off")
     board = {"columns": full.review_board(), "reviews": full.review_column("overdue"), "next": None}
     for schema, found in ((review_schema.STATISTICS, full.review_statistics()),
                           (review_schema.BOARD, board),

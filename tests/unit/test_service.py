@@ -140,7 +140,7 @@ def test_an_act_by_a_simulated_clock(made: EmbeddedService) -> None:
     clock.now_ms += DAY_MS
     made.tick()
     assert made.act(act).duplicates == 1
-    assert made.events_of(SUBJECT, 10)[0]["time"] == iso_ms(NOW_MS)
+    assert made.facts(SUBJECT, 10)[0][0]["time"] == iso_ms(NOW_MS)
 
 
 def test_acknowledging_an_alert(full: EmbeddedService) -> None:
@@ -257,14 +257,14 @@ def test_show_now_and_then(made: EmbeddedService) -> None:
     assert events(then) == 1 and then is not None
     assert then["as_of"] == iso_ms(NOW_MS - 30 * DAY_MS)
     assert made.show(SUBJECT, NOW_MS - 50 * DAY_MS) is None
-    assert made.show("nobody") is None and made.events_of("nobody", 5) == []
+    assert made.show("nobody") is None and made.facts("nobody", 5) == ([], None)
 
 
 def test_facts_newest_first(full: EmbeddedService) -> None:
     subject = max(full.runner.shard.subjects.values(), key=lambda s: len(s.facts)).key
-    facts = full.events_of(subject, 10_000)
+    facts = full.facts(subject, 10_000)[0]
     assert [f["time"] for f in facts] == sorted((f["time"] for f in facts), reverse=True)
-    assert full.events_of(subject, 2) == facts[:2]
+    assert full.facts(subject, 2)[0] == facts[:2]
     assert all(f["text_zh"] and f["text_en"] and f["source"] and f["id"] for f in facts)
 
 

@@ -1,0 +1,42 @@
+"""Who was told of an alert, as the console shows it: rows of the delivery ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from dispatch.ledger import Ledger, LedgerError
+from dispatch.outbox import Outbox
+from streams.rows import Row
+from streams.show import iso_ms
+
+MAX = 200
+"""Messages about one alert: the newest."""
+
+
+def of(ledger: Ledger) -> Callable[[str], list[Row]]:
+    """Asks a ledger: messages about an alert, oldest first, with their channel and answer."""
+    outbox = Outbox(ledger)
+
+    def ask(alert: str) -> list[Row]:
+        return [_row(row) for row in outbox.deliveries(alert)[-MAX:]]
+
+    return ask
+
+
+def beside(path: Path) -> tuple[Callable[[str], list[Row]] | None, str]:
+    """The ledger that a dispatcher keeps at a path, where it is on this machine, and what a page
+    says of it: "here", or the path."""
+    try:
+        return of(Ledger(path, write=False)), "here"
+    except LedgerError:
+        return None, str(path)
+
+
+def _row(row: dict[str, object]) -> Row:
+    made: Row = {name: row[name] for name in (
+        "receiver", "endpoint", "reason", "state", "attempts", "code", "answer")}
+    for name in ("at", "done"):
+        ms = int(str(row[f"{name}_ms"]))
+        made["at" if name == "at" else "done_at"] = iso_ms(ms) if ms else None
+    return made

@@ -1,0 +1,208 @@
+"""Goal: the pages of a subject, its report and its alerts are of use in a real browser: from an
+alert to why and to an answer, from a score to the fact that moved it, to the report, to a past day;
+quiet, and no wider than the screen.
+
+Method: the real embedded service over the restaurant of the README, served by uvicorn in a thread;
+system chromium through playwright. Pictures land in XINFENG_SHOTS, where that is set.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from config import load
+from console.app import create_app
+from dispatch.ledger import Ledger
+from streams import deliveries
+from streams.batch import process
+from streams.embedded import Embedded
+from streams.service import EmbeddedService
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).parents[2]
+SUBJECT = "91500106MA60AB125D"
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+NOW_MS = 1_756_782_000_000
+"""2025-09-02, a day after the last event."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if not CHROMIUM:
+        message = "no chromium: set CHROMIUM to its path, or install it"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    with sync_playwright() as playwright:
+        made = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield made
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedService]:
+    runner = Embedded(tmp_path_factory.mktemp("store"), load.policy())
+    process(runner, [str(ROOT / "docs" / "example" / "restaurant.ndjson")])
+    made = EmbeddedService(runner, lambda: NOW_MS)
+    made.with_deliveries(deliveries.of(Ledger(None)), "here")
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def url(service: EmbeddedService) -> Iterator[str]:
+    app = create_app(service, items={row["id"]: row for row in load.items(None)})
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    deadline = time.monotonic() + 10
+    while not server.started and time.monotonic() < deadline:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    app.state.streams.close()
+    server.should_exit = True
+    thread.join(10)
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(locale="zh-CN", viewport={"width": 1280, "height": 900})
+    made = context.new_page()
+    made.set_default_timeout(10_000)
+    complaints = list[str]()
+    made.on("console", lambda m: complaints.append(m.text) if m.type != "log" else None)
+    made.on("pageerror", lambda error: complaints.append(str(error)))
+    yield made
+    context.close()
+    # A refused act is answered by 409, and chromium says so itself.
+    assert [c for c in complaints if "409" not in c] == []
+
+
+def alert_of(service: EmbeddedService, rule: str) -> str:
+    return str(service.alerts(rule=rule)[0]["id"])
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280, 3840])
+def test_pages_fit(browser: Browser, service: EmbeddedService, url: str, width: int,
+                   scheme: str) -> None:
+    context = browser.new_context(
+        locale="zh-CN", viewport={"width": width, "height": 900},
+        color_scheme="dark" if scheme == "dark" else "light")
+    page, complaints, shots = context.new_page(), list[str](), os.environ.get("XINFENG_SHOTS")
+    page.on("console", lambda m: complaints.append(m.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    alert = alert_of(service, "grade-gap")
+    for name, path in (("subject", f"/subjects/{SUBJECT}"), ("alert", f"/alerts/{alert}"),
+                       ("past", f"/subjects/{SUBJECT}?as_of=2025-07-01&lang=en"),
+                       ("report", f"/subjects/{SUBJECT}/report?internal=1")):
+        page.goto(url + path)
+        page.evaluate("document.querySelectorAll('details').forEach((each) => each.open = true)")
+        over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert over <= 0, f"{name} is {over} px too wide at {width}"
+        if shots:
+            page.screenshot(path=Path(shots) / f"{name}-{width}-{scheme}.png", full_page=True)
+    context.close()
+    assert complaints == []
+
+
+def test_from_an_alert_to_why_to_an_answer(page: Page, service: EmbeddedService, url: str) -> None:
+    alert = alert_of(service, "grade-gap")
+    page.goto(f"{url}/alerts/{alert}")
+    why = page.locator("section", has=page.get_by_role("heading", name="触发时的分值构成"))
+    expect(why).to_contain_text("516.0")
+    expect(why).to_contain_text("−81.6")
+    expect(why.locator(".badge", has_text="依据").first).to_be_visible()
+    # Somebody else looks at the same state, and is slower.
+    other = page.context.new_page()
+    other.goto(f"{url}/alerts/{alert}")
+    page.get_by_label("经办人").fill("王科长")
+    page.get_by_label("说明").fill("已联系企业")
+    page.get_by_role("button", name="签收").click()
+    expect(page.get_by_role("status")).to_contain_text("签收")
+    steps = page.locator(".steps-list").first
+    expect(steps.locator("li")).to_have_count(2)
+    expect(steps).to_contain_text("王科长")
+    expect(steps).to_contain_text("已联系企业")
+    other.get_by_label("经办人").fill("李科员")
+    other.get_by_role("button", name="签收").click()
+    expect(other.locator("main")).to_contain_text("王科长 was first")
+    other.close()
+    page.get_by_label("说明").fill("请市场监管局核查")
+    page.get_by_role("button", name="指派").click()
+    expect(page.locator(".steps-list").first).to_contain_text("请市场监管局核查")
+    page.get_by_label("说明").fill("等级已调整")
+    page.get_by_role("button", name="办结").click()
+    expect(page.locator(".steps-list").first).to_contain_text("已办结")
+    assert (service.alert(alert) or {})["state"] == "closed"
+    page.locator(".facts a").first.click()
+    expect(page).to_have_url(f"{url}/subjects/{SUBJECT}" + page.url.partition(SUBJECT)[2])
+
+
+def test_from_a_score_to_the_fact_that_moved_it(page: Page, url: str) -> None:
+    page.goto(f"{url}/subjects/{SUBJECT}")
+    figure = page.locator("figure[data-chart=course]")
+    expect(figure.locator("canvas")).to_be_visible()
+    figure.locator("summary").scroll_into_view_if_needed()
+    # Where the chart says that the mark of the fine stands, a click leads to it.
+    spot = page.evaluate("""() => {
+        const plot = document.querySelector("figure[data-chart=course] .plot");
+        const chart = echarts.getInstanceByDom(plot), box = plot.getBoundingClientRect();
+        const data = chart.getOption().series[2].data;
+        const mark = data.find((each) => each.name.includes("2025-06-20"));
+        const [x, y] = chart.convertToPixel({seriesIndex: 2}, mark.value);
+        return {x: box.left + x, y: box.top + y, href: mark.href};
+    }""")
+    page.wait_for_timeout(1_200)  # until the dots have grown
+    page.mouse.click(spot["x"], spot["y"])
+    page.wait_for_url(f"**{spot['href']}")
+    expect(page.locator("li:target")).to_contain_text("PEN-2025-118")
+    page.locator("figure summary").click()
+    expect(page.locator("figure tbody tr").first).to_be_visible()
+
+
+def test_from_a_subject_to_its_report(page: Page, service: EmbeddedService, url: str) -> None:
+    page.goto(f"{url}/subjects/{SUBJECT}")
+    page.get_by_role("link", name="信用报告").click()
+    expect(page.locator("h1")).to_have_text("重庆示例餐饮有限公司")
+    expect(page.locator(".sheet")).not_to_contain_text("12345-2025-0601")
+    number = (service.report(SUBJECT) or {})["number"]
+    expect(page.locator("dl.meta")).to_contain_text(number)
+    page.goto(page.url + f"&check={number}")
+    expect(page.get_by_role("status")).to_contain_text("核对一致")
+    page.goto(page.url.replace(number, "20250101-000000000000"))
+    expect(page.get_by_role("status")).to_contain_text("不一致")
+    page.get_by_role("link", name="内部版").click()
+    expect(page.locator(".sheet")).to_contain_text("12345-2025-0601")
+    link = page.get_by_role("link", name="下载 PDF").get_attribute("href")
+    first, again = (page.request.get(url + str(link)) for _ in range(2))
+    assert first.headers["content-type"] == "application/pdf" and first.body()[:5] == b"%PDF-"
+    assert first.body() == again.body()
+    page.emulate_media(media="print")
+    expect(page.locator(".tools")).to_be_hidden()
+    page.get_by_role("link", name="English", include_hidden=True).evaluate("(a) => a.click()")
+    expect(page.locator("h2").first).to_have_text("Identity")
+
+
+def test_a_past_day(page: Page, url: str) -> None:
+    page.goto(f"{url}/subjects/{SUBJECT}")
+    expect(page.locator(".identity .grade")).to_have_text("C")
+    page.get_by_label("查看历史日期").fill("2025-06-30")
+    page.get_by_role("button", name="查看").click()
+    expect(page.locator(".banner").first).to_contain_text("2025-06-30")
+    expect(page.locator(".identity .grade")).to_have_text("B")
+    expect(page.locator("#facts")).not_to_contain_text("PEN-2025-204")
+    expect(page.locator("#facts")).to_contain_text("PEN-2025-118")
+    page.get_by_role("link", name="信用报告").click()
+    expect(page.locator("dl.meta")).to_contain_text("2025-06-30 23:59:59")
+    expect(page.locator(".sheet")).not_to_contain_text("PEN-2025-204")

@@ -1,0 +1,175 @@
+"""Goal: the OpenAPI document is true: every operation and event type has an example that fits its
+schema, and what the service answers fits what it declares.
+
+Method: the document is taken from a real service that has played the restaurant of the README. Its
+own answers, page by page, and its problems are held against the schemas by jsonschema; a planted
+fault in an answer is found.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from jsonschema import Draft202012Validator, FormatChecker
+from starlette.testclient import TestClient
+
+from config import load
+from console.app import create_app
+from console.openapi import ANSWERS, EXAMPLES, TEXTS
+from models.events import EVENT_TYPES, Event
+from streams.batch import process
+from streams.embedded import Embedded
+from streams.service import EmbeddedService
+
+ROOT = Path(__file__).parents[2]
+SUBJECT = "91500106MA60AB125D"
+NOW_MS = 1_756_700_000_000
+BAD = b"""[{"specversion":"1.0","id":"x","source":"cq/market","type":"penalty.decided",
+"subject":"91500106MA60AB125D","time":"2025-09-01T11:00:00+08:00","data":{"item":"cq9-99"}},
+{"id":7},{"id":8}]"""
+Row = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    runner = Embedded(tmp_path_factory.mktemp("store"), load.policy())
+    process(runner, [str(ROOT / "docs" / "example" / "restaurant.ndjson")])
+    service = EmbeddedService(runner, lambda: NOW_MS)
+    items = {row["id"]: row for row in load.items(None)}
+    made = TestClient(create_app(service, items=items), "http://localhost",
+                      raise_server_exceptions=False)
+    made.post("/api/v1/events", content=BAD, headers={"content-type": "application/json"})
+    yield made
+    service.close()
+
+
+@pytest.fixture(scope="module")
+def document(client: TestClient) -> Row:
+    made: Row = client.get("/api/openapi.json").json()
+    return made
+
+
+def wrong(document: Row, name: str, value: Any) -> list[str]:
+    """What does not fit a schema of the document."""
+    validator = Draft202012Validator(
+        {"$ref": f"#/components/schemas/{name}", "components": document["components"]},
+        format_checker=FormatChecker())
+    return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(value)]
+
+
+def operations(document: Row) -> dict[str, Row]:
+    return {f"{method.upper()} {path}": operation
+            for path, methods in document["paths"].items()
+            for method, operation in methods.items()}
+
+
+def test_every_operation_has_an_example_that_fits(document: Row) -> None:
+    found = operations(document)
+    assert set(found) == {*ANSWERS, *TEXTS} and set(EXAMPLES["answers"]) == set(ANSWERS)
+    for name, operation in found.items():
+        done = next(v for code, v in operation["responses"].items() if code.startswith("2"))
+        for kind, content in done["content"].items():
+            assert content["schema"] and content["example"], (name, kind)
+        if name in ANSWERS:
+            example = done["content"]["application/json"]["example"]
+            assert wrong(document, ANSWERS[name].__name__, example) == [], name
+        problem = operation["responses"]["default"]["content"]["application/problem+json"]
+        assert wrong(document, "Problem", problem["example"]) == []
+        assert operation["summary"] and operation.get("description"), name
+        body = operation.get("requestBody", {}).get("content", {}).get("application/json")
+        if body and "example" in body:
+            assert wrong(document, body["schema"]["$ref"].rpartition("/")[2],
+                         body["example"]) == []
+
+
+@pytest.mark.parametrize("kind", EVENT_TYPES)
+def test_every_event_type_has_an_example_that_is_taken(document: Row, kind: str) -> None:
+    example = EXAMPLES["events"][kind]
+    assert example["type"] == kind
+    assert msgspec.json.decode(msgspec.json.encode(example), type=Event).type == kind
+    assert wrong(document, "Event", example) == []
+
+
+def answers(client: TestClient) -> Iterator[tuple[str, Any]]:
+    """Each operation that reads, asked as a client would, with every page of its lists."""
+    alert = client.get("/api/v1/alerts").json()["alerts"][0]["id"]
+    review = client.get("/api/v1/reviews").json()["reviews"][0]["id"]
+    base = f"/api/v1/subjects/{SUBJECT}"
+    for operation, path in (
+        ("GET /api/v1/summary", "/api/v1/summary"),
+        ("GET /api/v1/subjects/{subject}", base),
+        ("GET /api/v1/subjects/{subject}", f"{base}?as_of=2025-07-01"),
+        ("GET /api/v1/subjects/{subject}/report", f"{base}/report"),
+        ("GET /api/v1/subjects/{subject}/report", f"{base}/report?internal=1"),
+        ("GET /api/v1/alerts/{alert_id}", f"/api/v1/alerts/{alert}"),
+        ("GET /api/v1/alerts/{alert_id}/story", f"/api/v1/alerts/{alert}/story"),
+        ("GET /api/v1/reviews/{review_id}", f"/api/v1/reviews/{review}"),
+    ):
+        response = client.get(path)
+        assert response.status_code == 200, (path, response.text)
+        yield operation, response.json()
+    for operation, path, cursor in (
+        ("GET /api/v1/subjects", "/api/v1/subjects", "after"),
+        ("GET /api/v1/subjects/{subject}/events", f"{base}/events", "before"),
+        ("GET /api/v1/alerts", "/api/v1/alerts", "before"),
+        ("GET /api/v1/reviews", "/api/v1/reviews", "before"),
+        ("GET /api/v1/rejects", "/api/v1/rejects", "before"),
+    ):
+        whole = client.get(path, params={"limit": 500}).json()
+        name = next(key for key in whole if key != "next")
+        assert whole["next"] is None and whole[name]
+        rows, at = list[Row](), None
+        for _ in range(len(whole[name])):
+            page = client.get(path, params={"limit": 1} | ({cursor: at} if at is not None else {}))
+            yield operation, page.json()
+            rows += page.json()[name]
+            at = page.json()["next"]
+        assert at is None and rows == whole[name], path
+
+
+def test_answers_are_what_is_declared(client: TestClient, document: Row) -> None:
+    seen = set()
+    for operation, answer in answers(client):
+        seen.add(operation)
+        assert wrong(document, ANSWERS[operation].__name__, answer) == [], operation
+    assert {name for name in ANSWERS if name.startswith("GET")} == seen
+    alert = client.get("/api/v1/alerts?rule=grade-gap").json()["alerts"][0]["id"]
+    done = client.post(f"/api/v1/alerts/{alert}/acknowledge", json={"actor": "值班员"})
+    assert done.status_code == 202 and wrong(document, "Done", done.json()) == []
+    given = client.post("/api/v1/events", content=BAD, headers={"content-type": "application/json"})
+    assert given.json()["rejected"] and wrong(document, "Receipt", given.json()) == []
+
+
+def test_a_planted_fault_is_found(client: TestClient, document: Row) -> None:
+    good = client.get(f"/api/v1/subjects/{SUBJECT}").json()
+    for break_ in (lambda x: x.pop("policy"), lambda x: x["public"].update(grade="E"),
+                   lambda x: x["items"]["cq1-17"].update(risk_score=1001),
+                   lambda x: x["items"]["cq1-17"]["contributions"][0].update(record="secret")):
+        bad = copy.deepcopy(good)
+        break_(bad)
+        assert wrong(document, "Assessment", bad)
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [
+    ("GET", "/api/v1/subjects/none", 404), ("GET", "/api/v1/subjects/none/events", 404),
+    ("GET", "/api/v1/subjects/none/report", 404), ("GET", "/api/v1/alerts/none", 404),
+    ("GET", "/api/v1/alerts/none/story", 404), ("GET", "/api/v1/reviews/none", 404),
+    ("GET", f"/api/v1/subjects/{SUBJECT}/report?as_of=never", 400),
+    ("GET", f"/api/v1/subjects/{SUBJECT}/report?internal=yes", 422),
+    ("GET", "/api/v1/rejects?before=-1", 422), ("GET", "/api/v1/rejects?limit=0", 422),
+    ("GET", f"/api/v1/subjects/{SUBJECT}/events?limit=501", 422),
+    ("GET", "/api/v1/nothing", 404), ("DELETE", "/api/v1/alerts", 405),
+    ("POST", "/api/v1/alerts/none/acknowledge", 415), ("POST", "/api/v1/receipts/nobody", 404),
+])
+def test_what_goes_wrong_is_a_problem(client: TestClient, document: Row, method: str, path: str,
+                                      status: int) -> None:
+    response = client.request(method, path)
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    assert wrong(document, "Problem", response.json()) == []
+    assert response.json()["status"] == status
