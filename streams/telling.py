@@ -17,7 +17,9 @@ from storage.sqlite_store import SqliteStore
 
 ALERTS, REVIEWS = "alerts", "reviews"
 """Sources, by which the ledger keeps its marks."""
-BATCH = 200
+BATCH = 20
+"""Transitions taken in at once: answers that come meanwhile wait for the ledger, and are lost with
+the process."""
 LOOK_S = 0.05
 _ALERT = msgspec.msgpack.Decoder(AlertChanged).decode
 _REVIEW = msgspec.msgpack.Decoder(ReviewChanged).decode

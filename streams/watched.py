@@ -18,7 +18,8 @@ from storage.kafka_client import QUEUED_MAX_KB, Access, Topics, confluent
 from storage.kafka_log import ASK_S, KafkaLog, again, ask
 from streams import told_row
 
-POLL_MAX = 500
+POLL_MAX = 50
+"""Records at once; see `streams.telling.BATCH`."""
 POLL_S = 0.05
 WATCH = "watch/"
 """Marks of the auditor begin so: offset + 1 of each partition."""
