@@ -255,6 +255,7 @@ def test_alerts_are_filtered_and_paged(client: TestClient) -> None:
 
 def test_the_rest_is_readable(client: TestClient) -> None:
     assert client.get("/api/v1/summary").json()["subjects"] == 1_234_567
+    assert client.get("/api/v1/situation").json()["model"]["weights"] == "w000012"
     assert client.get("/api/v1/reviews?state=open").json()["reviews"][0]["id"] == REVIEW
     assert client.get(f"/api/v1/reviews/{REVIEW}").json()["levels"] == 2
     assert client.get("/api/v1/rejects").json() == {"rejects": [], "next": None}

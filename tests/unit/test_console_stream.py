@@ -84,6 +84,31 @@ def test_filters_heartbeat_reset_and_close() -> None:
     assert b"event: reset" in chunks[-1]
 
 
+def test_many_streams_read_a_transition_once() -> None:
+    """Fifty streams, a flood larger than the tail, one that lags: all get all, read few times."""
+    service, asked = FakeService(), list[int]()
+    changes = service.changes
+
+    def counted(after: int, limit: int) -> list[dict[str, object]]:
+        asked.append(after)
+        return changes(after, limit)
+
+    service.changes = counted  # type: ignore[method-assign]
+
+    async def run() -> list[list[int]]:
+        streams = Streams(service, poll_s=0.01)
+        reading = [asyncio.create_task(read(streams, 0, 1500)) for _ in range(50)]
+        for number in range(1500):
+            service.put(an_alert(number))
+            if number % 100 == 0:
+                await asyncio.sleep(0.01)
+        late = await read(streams, 0, 1500)
+        return [*await asyncio.gather(*reading), late]
+
+    assert asyncio.run(run()) == [list(range(1, 1501))] * 51
+    assert len(asked) < 300, "each stream reads for itself"
+
+
 def test_the_header_wins_over_the_address() -> None:
     assert [cursor(None, None), cursor("", 3), cursor("7", 3)] == [None, 3, 7]
     for bad in ("x", "-1", "٣", "9" * 19):
