@@ -98,7 +98,7 @@ def test_every_business_and_record_is_counted(service: EmbeddedService) -> None:
     assert table.subjects == service.summary()["subjects"] == len(shard.subjects) - shard.others
     whole = sum(found["city"]["records"] for found in quarters(service))
     items = sum(bool(e["item"]) for s in shard.subjects if shard.subjects[s].is_business
-                for e in service.events_of(s, 10_000))
+                for e in service.facts(s, 10_000)[0])
     assert whole == items > 300
     assert service.departments()["as_of"] == iso_ms(shard.clock_ms)
 

@@ -4,6 +4,7 @@ detail. Method: the whole application over a service in memory."""
 from __future__ import annotations
 
 import json
+import re
 import struct
 import time
 from typing import Any
@@ -402,8 +403,7 @@ def test_the_document_describes_every_promised_path(client: TestClient) -> None:
         assert ref.rpartition("/")[2] in schemas, ref
     page = client.get("/api/docs").text
     assert "/api/v1/events" in page
-    assert "http://" not in page.replace("http://www.w3.org", "")
-    assert "https://" not in page
+    assert not re.findall(r"""(?:src|href|action|data)=["']?https?://""", page)
 
 
 def test_the_board_and_statistics_of_reviews(client: TestClient) -> None:
