@@ -49,6 +49,11 @@ def _alert(desk: Desk, notice: Notice, now_ms: int) -> Iterator[Gap]:
         if now_ms - notice.updated_ms > GRACE_MS:
             yield Gap(notice.id, "", "not taken from the log")
         return
+    if held.notice.seq > notice.seq:
+        # The dispatcher took a later word since the view was looked at: the next look judges that.
+        if now_ms - held.notice.updated_ms > GRACE_MS:
+            yield Gap(notice.id, "", "the ledger knows more than the log")
+        return
     pairs = {p.receiver: p for p in desk.ledger.pairs_of(notice.id)}
     course = held.course
     plan = desk.policy.escalate.plan(course.plan) if course else ()

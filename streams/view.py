@@ -138,7 +138,7 @@ def group_open(counts: Iterable[tuple[Any, ...]]) -> list[tuple[str, str, int]]:
     """(rule, level, open alerts), from (rule, level, state, number of alerts)."""
     out: dict[tuple[str, str], int] = {}
     for rule, level, state, count in counts:
-        if state in OPEN:
+        if count and state in OPEN:
             out[rule, level] = out.get((rule, level), 0) + count
     return [(*key, count) for key, count in sorted(out.items())]
 

@@ -436,6 +436,18 @@ def test_the_auditor_finds_what_fell_between(plant: Callable[[World], None], wor
     assert any(words in g.what for g in world.gaps()), world.gaps()
 
 
+def test_what_the_ledger_learned_since_is_no_gap_for_a_minute() -> None:
+    """An acknowledgement between the look at the view and the look at the ledger."""
+    world = World(Fake("scjg"), Fake("dcs"), Fake("centre"))
+    world.take(notice())
+    before = dict(world.view)
+    world.take(changed(notice(), seq=7, state="acknowledged", updated_ms=world.now))
+    world.view = before
+    assert world.gaps() == []
+    world.now += 3 * MINUTE_MS
+    assert [g.what for g in world.gaps()] == ["the ledger knows more than the log"]
+
+
 def test_without_a_channel_the_auditor_says_so() -> None:
     world = World()
     world.view["a"] = notice("a")
