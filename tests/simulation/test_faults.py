@@ -21,7 +21,7 @@ from storage.effects import AlertChanged
 from storage.sqlite_store import SqliteStore
 from streams import checkpoint
 
-SEEDS = int(os.environ.get("XINFENG_SEEDS", "120"))
+SEEDS = int(os.environ.get("XINFENG_SEEDS", "60"))
 CHUNK = 10
 ONE = os.environ.get("XINFENG_SEED")
 

@@ -18,7 +18,7 @@ import pytest
 from storage.view import MarkMismatch
 from streams.keeper import Keeper
 
-SEEDS = int(os.environ.get("XINFENG_SEEDS", "200"))
+SEEDS = int(os.environ.get("XINFENG_SEEDS", "100"))
 CHUNK = 25
 ONE = os.environ.get("XINFENG_SEED")
 
