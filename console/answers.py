@@ -1,8 +1,8 @@
 """What the HTTP interface answers, as types: the OpenAPI document takes its schemas from here.
 
 Answers are passed through as they come from the service; that they fit is held by
-`tests/contracts/test_openapi.py`. Optional fields have a default. Those about subjects are in
-`console.answers_subject`.
+`tests/contracts/test_openapi.py`. Optional fields have a default. Those about subjects, reviews,
+the city, and models and policies are in `console.answers_*`.
 """
 
 from __future__ import annotations
@@ -107,31 +107,6 @@ class Story(Answer, frozen=True):
     why: dict[str, Any] | None
     ledger: Annotated[str, Meta(description="here, off, or where the ledger is kept")]
     deliveries: list[Delivery]
-
-
-class Review(Answer, frozen=True):
-    """A review of a grade gap."""
-
-    id: str
-    subject: str
-    name: str
-    state: Literal["open", "closed"]
-    opened_at: dt.datetime
-    updated_at: dt.datetime
-    since: dt.date
-    due_on: dt.date
-    ended_on: dt.date | None
-    levels: int
-    highest: dict[str, Any] | None
-    lowest: dict[str, Any] | None
-    items: list[dict[str, Any]]
-    departments: list[str]
-    answers: list[dict[str, Any]]
-
-
-class Reviews(Answer, frozen=True):
-    reviews: list[Review]
-    next: Cursor
 
 
 class Refusal(Answer, frozen=True):

@@ -131,9 +131,17 @@ def create_app(
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
 
     def error_page(request: Request, status: int, detail: str) -> Response:
-        return view.render(request, "error.html", status, code=status, detail=detail)
+        return view.render(request, "error.html", status, code=status, detail=detail,
+                           back=back(request, status))
 
     problems.install(app, error_page)
     openapi.install(app)
     app.add_middleware(Guard, token=token, hosts=allow_hosts)
     return app
+
+
+def back(request: Request, status: int) -> str:
+    """Word for the way back to the page whose form was refused, or "" where there is none."""
+    kind = request.url.path.split("/")[1]
+    there = request.method == "POST" and status != 404 and kind in ("alerts", "reviews", "answer")
+    return f"back_{kind}" if there else ""

@@ -10,7 +10,6 @@ import tomli_w
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from console import centre_examples as examples
 from console import ranking_csv
 from console.problems import Json, Problem
 from console.service import Row, Service
@@ -25,7 +24,7 @@ def centre(service: Service) -> APIRouter:
     """Routes of the centre; none changes anything."""
     router = APIRouter(prefix="/api/v1", default_response_class=Json, tags=["centre"])
 
-    @router.get("/departments", responses=examples.DEPARTMENTS)
+    @router.get("/departments")
     def departments(quarter: Quarter = "") -> Response:
         """Departments by rank in a quarter, with what each number is made of.
 
@@ -34,9 +33,9 @@ def centre(service: Service) -> APIRouter:
         """
         return Json(service.departments(quarter=checked(quarter)))
 
-    @router.get("/departments.csv", responses=examples.CSV)
+    @router.get("/departments.csv")
     def departments_csv(quarter: Quarter = "", lang: Literal["zh", "en"] = "zh") -> Response:
-        """The same ranking as a file for Excel."""
+        """The same ranking as a file for Excel: UTF-8 with a byte order mark, CRLF, no formulas."""
         found = service.departments(quarter=checked(quarter))
         if found["as_of"] is None:
             raise Problem(503, "not-counted", "the city has not been counted yet: ask again in a "
@@ -44,7 +43,7 @@ def centre(service: Service) -> APIRouter:
         return attachment(ranking_csv.ranking(found, lang).encode(), "text/csv; charset=utf-8",
                           f"departments-{found['quarter']}.csv")
 
-    @router.get("/devices", responses=examples.DEVICES)
+    @router.get("/devices")
     def devices(
         state: DeviceState = "",
         item: Annotated[str, Query(max_length=64)] = "",
@@ -61,22 +60,22 @@ def centre(service: Service) -> APIRouter:
             )
         )
 
-    @router.get("/devices/one", responses=examples.DEVICE)
+    @router.get("/devices/one")
     def device(subject: Word, item: Word, device: Word) -> Response:
         """What the state keeps of one device: hours with limits and what is usual, its alerts."""
         return Json(one_device(service, subject, item, device))
 
-    @router.get("/models", responses=examples.MODELS)
+    @router.get("/models")
     def models() -> Response:
         """How well the weights forecast, which are in force, how groups of businesses fare."""
         return Json(service.models())
 
-    @router.get("/policies", responses=examples.POLICIES)
+    @router.get("/policies")
     def policies() -> Response:
         """The policies the log has seen, newest first."""
         return Json(service.policies())
 
-    @router.get("/policies/diff", responses=examples.DIFF)
+    @router.get("/policies/diff")
     def diff(
         old: Annotated[str, Query(alias="from", max_length=64)],
         new: Annotated[str, Query(alias="to", max_length=64)],
@@ -84,7 +83,7 @@ def centre(service: Service) -> APIRouter:
         """Keys in which two policies differ."""
         return Json({"from": old, "to": new, "changes": changes(service, old, new)})
 
-    @router.get("/policies/{name}", responses=examples.POLICY)
+    @router.get("/policies/{name}")
     def policy(name: str) -> Response:
         """A policy's document; with `.toml` or `.json` behind its hash as a file.
 

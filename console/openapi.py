@@ -10,7 +10,10 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from console import answers
+from console import answers, ranking_csv
+from console import answers_centre as centre
+from console import answers_models as models
+from console import answers_reviews as reviews
 from console import answers_subject as about
 from console.acts import AlertActIn, ReviewAnswerIn
 from console.service import Receipt, Row
@@ -26,6 +29,7 @@ service that has played docs/example/restaurant.ndjson says, shortened."""
 EXAMPLE: Row = EXAMPLES["events"]["complaint.filed"]
 ANSWERS: dict[str, type[msgspec.Struct]] = {
     "GET /api/v1/summary": answers.Summary,
+    "GET /api/v1/situation": centre.Situation,
     "GET /api/v1/subjects": about.Subjects,
     "GET /api/v1/subjects/{subject}": about.Assessment,
     "GET /api/v1/subjects/{subject}/events": about.Facts,
@@ -33,8 +37,17 @@ ANSWERS: dict[str, type[msgspec.Struct]] = {
     "GET /api/v1/alerts": answers.Alerts,
     "GET /api/v1/alerts/{alert_id}": answers.Alert,
     "GET /api/v1/alerts/{alert_id}/story": answers.Story,
-    "GET /api/v1/reviews": answers.Reviews,
-    "GET /api/v1/reviews/{review_id}": answers.Review,
+    "GET /api/v1/reviews": reviews.Reviews,
+    "GET /api/v1/reviews/statistics": reviews.ReviewStatistics,
+    "GET /api/v1/reviews/board": reviews.ReviewBoard,
+    "GET /api/v1/reviews/{review_id}": reviews.ReviewCase,
+    "GET /api/v1/departments": centre.Departments,
+    "GET /api/v1/devices": centre.Devices,
+    "GET /api/v1/devices/one": centre.Device,
+    "GET /api/v1/models": models.Models,
+    "GET /api/v1/policies": models.Policies,
+    "GET /api/v1/policies/diff": models.PolicyDiff,
+    "GET /api/v1/policies/{name}": models.PolicyDocument,
     "GET /api/v1/rejects": answers.Rejects,
     "POST /api/v1/events": Receipt,
     "POST /api/v1/alerts/{alert_id}/{act}": answers.Done,
@@ -47,6 +60,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "GET /healthz": ("text/plain", "ok\n"),
     "GET /readyz": ("text/plain", "ready\n"),
     "GET /metrics": ("text/plain", "xinfeng_subjects 2000.0\n"),
+    "GET /api/v1/departments.csv": (
+        "text/csv",
+        ranking_csv.ranking(EXAMPLES["answers"]["GET /api/v1/departments"], "zh"),
+    ),
     "GET /api/v1/alerts/stream": (
         "text/event-stream",
         'id: 41\nevent: alert\ndata: {"id": "grade-gap-fe9f10526da82fe014af", "seq": 41}\n\n',

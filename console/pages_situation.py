@@ -75,7 +75,7 @@ def watching(service: Service, view: View, districts: Sequence[Mapping[str, str]
 
 
 SAID_BY_SCRIPT = ("connecting", "live", "lost", "sit_ack_busy", "sit_ack_done", "sit_ack_failed",
-                  "sit_ack_who")
+                  "sit_ack_who", "was_first")
 
 
 def alerts_trend(trend: Row, lang: i18n.Lang) -> Row:

@@ -219,7 +219,9 @@
       if (now && now.ok) take(await now.json());
     } else {
       const problem = answer ? await answer.json().catch(() => ({})) : {};
-      said.textContent = words.ui.sit_ack_failed + (problem.detail || "");
+      said.textContent = problem.type === "urn:xinfeng:problem:changed"
+        ? `${words.ui.was_first}: ${problem.actor || words.state[problem.state]}`
+        : words.ui.sit_ack_failed + (problem.detail || "");
     }
   };
 

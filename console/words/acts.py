@@ -6,6 +6,12 @@ from collections.abc import Mapping
 
 WORDS: Mapping[str, tuple[str, str]] = {
     "was_first": ("此前已有他人处理，您的操作未执行", "Somebody was first: nothing was done"),
+    "error_409": ("此表单已提交过，或页面打开后情况已有变化；您的操作未执行。请返回查看后再处理。",
+                  "This form was sent before, or something has changed since the page was opened: "
+                  "nothing was done. Go back and look before you act."),
+    "back_alerts": ("返回该预警", "Back to the alert"),
+    "back_reviews": ("返回该复核", "Back to the review"),
+    "back_answer": ("返回该事项", "Back to the matter"),
     "answer_title": ("答复", "Answer"),
     "answer_as": ("收件单位", "sent to"),
     "answer_taken": ("已提交，稍后生效。可以关闭本页。",

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
 SERIOUS = ("serious", "critical")
+WIDTHS = (390, 3840, 1280)
+"""A telephone, a wall, a desk: the last is where the rest is looked at."""
+Looks = tuple[Literal["light", "dark"], Literal["zh", "en"]]
+LOOKS: tuple[Looks, ...] = (("light", "zh"), ("dark", "en"))
+"""Theme and language: each of both once."""
 
 
 def axe(page: Page) -> list[str]:
@@ -40,3 +48,36 @@ def watched(page: Page) -> list[str]:
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("dialog", lambda dialog: (complaints.append("dialog"), dialog.dismiss()))
     return complaints
+
+
+def wrong(browser: Browser, url: str, pages: Mapping[str, str], looks: Looks) -> list[str]:
+    """What is wrong with pages by name, with everything unfolded: wider than the window at any of
+    WIDTHS, a serious finding of axe-core, a complaint of the browser, something from elsewhere.
+
+    Pictures land in the directory named by XINFENG_SHOTS, where that is set.
+    """
+    scheme, lang = looks
+    out, shots = list[str](), os.environ.get("XINFENG_SHOTS")
+    with closing(browser.new_context(locale="zh-CN", color_scheme=scheme)) as context:
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        complaints = watched(page)
+        page.on("request", lambda request: complaints.append(request.url)
+                if not request.url.startswith((url, "data:")) else None)
+        for name, path in pages.items():
+            page.set_viewport_size({"width": WIDTHS[0], "height": 900})
+            page.goto(f"{url}{path}{'&' if '?' in path else '?'}lang={lang}")
+            page.evaluate("document.querySelectorAll('details').forEach((x) => x.open = true)")
+            for width in WIDTHS:
+                page.set_viewport_size({"width": width, "height": 900})
+                # Charts follow the window in the frames after it.
+                page.evaluate("new Promise((r) => requestAnimationFrame(() => "
+                              "requestAnimationFrame(r)))")
+                if (over := too_wide(page)) > 0:
+                    out.append(f"{name}: {over} px too wide at {width}")
+                if shots:
+                    page.screenshot(path=Path(shots) / f"{name}-{width}-{scheme}.png",
+                                    full_page=True)
+            out += [f"{name}: {line}" for line in (*axe(page), *complaints)]
+            complaints.clear()
+    return out

@@ -1,18 +1,21 @@
 """Goal: the OpenAPI document is true: every operation and event type has an example that fits its
 schema, and what the service answers fits what it declares.
 
-Method: the document is taken from a real service that has played the restaurant of the README. Its
-own answers, page by page, and its problems are held against the schemas by jsonschema; a planted
-fault in an answer is found.
+Method: the document is taken from a real service that has played the restaurant of the README, with
+a sensor in its kitchen, a change of policy and a walk over the city. Its own answers, page by page,
+and its problems are held against the schemas by jsonschema; a planted fault in an answer is found.
 """
 
 from __future__ import annotations
 
 import copy
+import csv
+import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import events as ev
 import msgspec
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
@@ -32,6 +35,15 @@ NOW_MS = 1_756_700_000_000
 BAD = b"""[{"specversion":"1.0","id":"x","source":"cq/market","type":"penalty.decided",
 "subject":"91500106MA60AB125D","time":"2025-09-01T11:00:00+08:00","data":{"item":"cq9-99"}},
 {"id":7},{"id":8}]"""
+FIRST = dt.datetime.fromtimestamp(NOW_MS / 1000 - 7_200, dt.UTC)
+READINGS = msgspec.json.encode({
+    "specversion": "1.0", "id": "r1", "source": "iot/kitchen", "type": "iot.readings",
+    "subject": SUBJECT, "time": FIRST + dt.timedelta(hours=1),
+    "data": {"item": "cq1-17", "series": [{
+        "device": "kitchen-1", "class": "coldchain", "metric": "temperature_c", "unit": "°C",
+        "t": [int(FIRST.timestamp() * 1000) + 300_000 * n for n in range(12)],
+        "v": [21.5 + n for n in range(12)]}]}})
+"""An hour of a cold store that is warm."""
 Row = dict[str, Any]
 
 
@@ -40,10 +52,15 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     runner = Embedded(tmp_path_factory.mktemp("store"), load.policy())
     process(runner, [str(ROOT / "docs" / "example" / "restaurant.ndjson")])
     service = EmbeddedService(runner, lambda: NOW_MS)
+    assert service.submit([READINGS], "test").accepted == 1
+    runner.append([ev.change("nervous", runner.shard.clock_ms)], [b""])
     items = {row["id"]: row for row in load.items(None)}
     made = TestClient(create_app(service, items=items), "http://localhost",
                       raise_server_exceptions=False)
     made.post("/api/v1/events", content=BAD, headers={"content-type": "application/json"})
+    assert made.get("/api/v1/departments").json()["as_of"] is None
+    assert made.get("/api/v1/departments.csv").status_code == 503
+    service.census.walk()
     yield made
     service.close()
 
@@ -100,6 +117,8 @@ def answers(client: TestClient) -> Iterator[tuple[str, Any]]:
     alert = client.get("/api/v1/alerts").json()["alerts"][0]["id"]
     review = client.get("/api/v1/reviews").json()["reviews"][0]["id"]
     base = f"/api/v1/subjects/{SUBJECT}"
+    new, old = (row["hash"] for row in client.get("/api/v1/policies").json()["policies"])
+    one = f"subject={SUBJECT}&item=cq1-17&device=kitchen-1"
     for operation, path in (
         ("GET /api/v1/summary", "/api/v1/summary"),
         ("GET /api/v1/subjects/{subject}", base),
@@ -108,7 +127,18 @@ def answers(client: TestClient) -> Iterator[tuple[str, Any]]:
         ("GET /api/v1/subjects/{subject}/report", f"{base}/report?internal=1"),
         ("GET /api/v1/alerts/{alert_id}", f"/api/v1/alerts/{alert}"),
         ("GET /api/v1/alerts/{alert_id}/story", f"/api/v1/alerts/{alert}/story"),
+        ("GET /api/v1/reviews/statistics", "/api/v1/reviews/statistics"),
+        ("GET /api/v1/reviews/board", "/api/v1/reviews/board"),
+        ("GET /api/v1/reviews/board", "/api/v1/reviews/board?column=later"),
         ("GET /api/v1/reviews/{review_id}", f"/api/v1/reviews/{review}"),
+        ("GET /api/v1/situation", "/api/v1/situation"),
+        ("GET /api/v1/departments", "/api/v1/departments"),
+        ("GET /api/v1/departments", "/api/v1/departments?quarter=2025Q2"),
+        ("GET /api/v1/devices/one", f"/api/v1/devices/one?{one}"),
+        ("GET /api/v1/models", "/api/v1/models"),
+        ("GET /api/v1/policies", "/api/v1/policies"),
+        ("GET /api/v1/policies/diff", f"/api/v1/policies/diff?from={old}&to={new}"),
+        ("GET /api/v1/policies/{name}", f"/api/v1/policies/{new}"),
     ):
         response = client.get(path)
         assert response.status_code == 200, (path, response.text)
@@ -118,10 +148,11 @@ def answers(client: TestClient) -> Iterator[tuple[str, Any]]:
         ("GET /api/v1/subjects/{subject}/events", f"{base}/events", "before"),
         ("GET /api/v1/alerts", "/api/v1/alerts", "before"),
         ("GET /api/v1/reviews", "/api/v1/reviews", "before"),
+        ("GET /api/v1/devices", "/api/v1/devices", "after"),
         ("GET /api/v1/rejects", "/api/v1/rejects", "before"),
     ):
         whole = client.get(path, params={"limit": 500}).json()
-        name = next(key for key in whole if key != "next")
+        name = operation.rpartition("/")[2]
         assert whole["next"] is None and whole[name]
         rows, at = list[Row](), None
         for _ in range(len(whole[name])):
@@ -143,6 +174,15 @@ def test_answers_are_what_is_declared(client: TestClient, document: Row) -> None
     assert done.status_code == 202 and wrong(document, "Done", done.json()) == []
     given = client.post("/api/v1/events", content=BAD, headers={"content-type": "application/json"})
     assert given.json()["rejected"] and wrong(document, "Receipt", given.json()) == []
+
+
+def test_the_ranking_is_a_file_as_its_example(client: TestClient) -> None:
+    kind, example = TEXTS["GET /api/v1/departments.csv"]
+    response = client.get("/api/v1/departments.csv?quarter=2025Q2")
+    assert response.headers["content-type"].partition(";")[0] == kind
+    wanted, found = (list(csv.reader(text.splitlines())) for text in (example, response.text))
+    assert wanted[0] == found[0] and wanted[1] in found
+    assert len(found) == 1 + len(client.get("/api/v1/departments").json()["departments"])
 
 
 def test_a_planted_fault_is_found(client: TestClient, document: Row) -> None:

@@ -415,7 +415,9 @@ def test_the_board_and_statistics_of_reviews(client: TestClient) -> None:
     assert "reviews" not in client.get("/api/v1/reviews/board").json()
     assert client.get("/api/v1/reviews/board?column=late").status_code == 422
     assert {"grades", "tasks", "history"} <= client.get(f"/api/v1/reviews/{REVIEW}").json().keys()
-    paths = client.get("/api/openapi.json").json()["paths"]
-    for path in ("statistics", "board", "{review_id}"):
-        content = paths[f"/api/v1/reviews/{path}"]["get"]["responses"]["200"]["content"]
-        assert content["application/json"]["schema"]["properties"]
+    document = client.get("/api/openapi.json").json()
+    for path, field in (("statistics", "pairs"), ("board", "columns"), ("{review_id}", "grades")):
+        operation = document["paths"][f"/api/v1/reviews/{path}"]["get"]
+        schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
+        name = schema["$ref"].rpartition("/")[2]
+        assert field in document["components"]["schemas"][name]["required"]
