@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from config.districts import district_names
 from models import events as e
 from models.policy import Policy, decode
 from storage import tallies
@@ -71,7 +72,7 @@ class Reader:
                  lock: AbstractContextManager[Any] | None = None,
                  variants: Variants | None = None) -> None:
         self.store = store
-        self.items = rows.catalogue(policy)
+        self.items = rows.catalogue(policy, district_names())
         self._calendar = policy.calendar.working_days()
         self.offset_ms = policy.utc_offset_min * 60_000
         self._lock = lock if lock is not None else threading.Lock()
