@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from alerts.told import DEVICES, MATTERS, Alert, Catalogue, Make, Words, date, item_words, since
+from alerts.told import (
+    DEVICES,
+    MATTERS,
+    Alert,
+    Catalogue,
+    Make,
+    Words,
+    date,
+    districts,
+    item_words,
+    since,
+)
 from alerts.words import LIST_WORDS
 
 
@@ -70,12 +81,12 @@ def _complaints(a: Alert, items: Catalogue) -> Words:
 def _regional(a: Alert, items: Catalogue) -> Words:
     f = a.facts
     names = [item_words(i, items) for i in f["items"].split()]
-    districts = f["districts"].split()
-    return (f"“{f['cause']}”投诉在{'、'.join(districts)}上升：{f['days']} 日内最强一处 "
+    places = districts(f["districts"], items)
+    return (f"“{f['cause']}”投诉在{'、'.join(places)}上升：{f['days']} 日内最强一处 "
             f"{f['reports']} 件，往常约 {f['expected']} 件；"
             f"涉及{'；'.join(zh for zh, _ in names)}，"
             f"主体 {f['businesses']} 家（名单见附）。请会商研判，必要时开展专项检查。",
-            f'complaints about "{f["cause"]}" rise in {", ".join(districts)}: in the strongest '
+            f'complaints about "{f["cause"]}" rise in {", ".join(places)}: in the strongest '
             f"place {f['reports']} within {f['days']} days, where about {f['expected']} are usual; "
             f"{', '.join(en for _, en in names)}; {f['businesses']} businesses, listed. Please "
             "confer, and inspect where needed.")

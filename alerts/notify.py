@@ -16,7 +16,7 @@ from alerts.escalation import Course
 from alerts.notice import OPEN, OVER, REVIEW_RULE, Notice, rank
 from alerts.routing import Route
 from alerts.worktime import WorkTime, quiet_until
-from models.notify_policy import LEVELS, Inhibit, Notify, Storm
+from models.notify_policy import Inhibit, Notify, Storm
 
 
 class Reason(StrEnum):
@@ -59,35 +59,6 @@ class Told(msgspec.Struct, frozen=True, array_like=True):
     reminders: int = 0
 
 
-class Silence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """People asked not to be told for a while. Empty fields match everything."""
-
-    id: str
-    from_ms: int
-    until_ms: int
-    actor: str
-    reason: str
-    receiver: str = ""
-    rule: str = ""
-    subject: str = ""
-    item: str = ""
-    level_max: str = "orange"
-
-    def matches(self, notice: Notice, receiver: str, now_ms: int) -> bool:
-        return (self.from_ms <= now_ms < self.until_ms
-                and self.receiver in ("", receiver) and self.rule in ("", notice.rule)
-                and self.subject in ("", notice.subject) and self.item in ("", notice.item)
-                and notice.rank <= LEVELS.index(self.level_max))
-
-
-class Around(NamedTuple):
-    """What else bears on a decision, at the same receiver."""
-
-    mates: Sequence[Notice] = ()
-    """Other alerts of the same subject or cell of which this receiver is, or will be, told."""
-    silences: Sequence[Silence] = ()
-
-
 class Decision(NamedTuple):
     send: bool
     reason: Reason
@@ -96,24 +67,27 @@ class Decision(NamedTuple):
     wants: Reason = Reason.NOTHING
     """What would be said, where something holds it back."""
     by: str = ""
-    """What holds it back: the id of an alert or a silence."""
+    """What holds it back: the id of an alert."""
 
 
 def decide(notice: Notice, told: Told, course: Course | None, route: Route | None, now_ms: int,
-           around: Around, policy: Notify, time: WorkTime, *, system: bool = False) -> Decision:
+           mates: Sequence[Notice], policy: Notify, time: WorkTime, *,
+           system: bool = False) -> Decision:
     """What to tell a receiver of an alert now.
 
     Parameters
     ----------
     route
         None: it is no longer among the receivers, but once was told.
+    mates
+        Other alerts of the same subject or cell of which this receiver is, or will be, told.
     """
     if system:
-        return _system(notice, told, now_ms, around, route)
+        return _system(notice, told, route)
     news, again = _news(notice, told, course, route, now_ms, policy, time)
     if news in (Reason.NOTHING, Reason.PENDING):
         return Decision(False, news, again)
-    return _held(news, notice, route, now_ms, around, policy, time) or Decision(True, news, 0, news)
+    return _held(news, notice, now_ms, mates, policy, time) or Decision(True, news, 0, news)
 
 
 def after(notice: Notice, told: Told, course: Course | None, route: Route | None, now_ms: int,
@@ -148,18 +122,14 @@ def release(decisions: Iterable[Decision]) -> bool:
 # ------------------------------------------------------------------------------------------- parts
 
 
-def _system(notice: Notice, told: Told, now_ms: int, around: Around,
-            route: Route | None) -> Decision:
-    """A machine is told of every transition, once; only a silence keeps it back."""
+def _system(notice: Notice, told: Told, route: Route | None) -> Decision:
+    """A machine is told of every transition, once; nothing keeps it back."""
     if notice.rule == REVIEW_RULE:
         return Decision(False, Reason.NOTHING, 0)
     if told.seq >= notice.seq or (told.at_ms == 0 and notice.state in OVER):
         return Decision(False, Reason.NOTHING, 0)
     if notice.state == "pending" or (route is None and notice.state not in OVER):
         return Decision(False, Reason.PENDING, 0)
-    for silence in around.silences:
-        if silence.matches(notice, route.receiver if route else "", now_ms):
-            return Decision(False, Reason.SILENCE, silence.until_ms, Reason.TRANSITION, silence.id)
     return Decision(True, Reason.TRANSITION, 0, Reason.TRANSITION)
 
 
@@ -209,20 +179,15 @@ def _reminder(notice: Notice, told: Told, route: Route, now_ms: int, policy: Not
     return (Reason.REMINDER, 0) if now_ms >= at else (Reason.NOTHING, at)
 
 
-def _held(news: Reason, notice: Notice, route: Route | None, now_ms: int, around: Around,
-          policy: Notify, time: WorkTime) -> Decision | None:
+def _held(news: Reason, notice: Notice, now_ms: int, mates: Sequence[Notice], policy: Notify,
+          time: WorkTime) -> Decision | None:
     """What keeps news back, the weightiest first."""
-    receiver = route.receiver if route else ""
     if notice.silenced_until_ms > now_ms:
         return Decision(False, Reason.SILENCE, notice.silenced_until_ms, news, notice.id)
-    for silence in around.silences:
-        if silence.matches(notice, receiver, now_ms):
-            return Decision(False, Reason.SILENCE, silence.until_ms, news, silence.id)
     if news is not Reason.RESOLVED:
-        for mate in around.mates:
-            if mutes(mate, notice, policy.inhibit, now_ms) and not any(
-                    s.matches(mate, receiver, now_ms) for s in around.silences):
-                # What changes the mate looks here again; the hour is for silences that begin.
+        for mate in mates:
+            if mutes(mate, notice, policy.inhibit, now_ms):
+                # What changes the mate looks here again; the hour is for one that is missed.
                 return Decision(False, Reason.INHIBITION, now_ms + LOOK_MS, news, mate.id)
     if notice.level in policy.quiet.levels:
         until = quiet_until(now_ms, policy.quiet, time)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alerts.told import DEVICES, MATTERS, Alert, Catalogue, Make, Words, date
+from alerts.told import DEVICES, MATTERS, Alert, Catalogue, Make, Words, date, districts
 from alerts.words import LIST_WORDS
 
 
@@ -53,8 +53,9 @@ def _regional(a: Alert, items: Catalogue) -> Words:
     f = a.facts
     where = {"cell": ("苗头性", "emerging"), "districts": ("跨区域", "spreading over districts"),
              "items": ("跨行业", "spreading over trades")}[f["scope"]]
-    return (f"{where[0]}风险：“{f['cause']}”投诉上升（{f['districts'].replace(' ', '、')}）",
-            f'Complaints about "{f["cause"]}" rise, {where[1]} ({f["districts"]})')
+    names = districts(f["districts"], items)
+    return (f"{where[0]}风险：“{f['cause']}”投诉上升（{'、'.join(names)}）",
+            f'Complaints about "{f["cause"]}" rise, {where[1]} ({", ".join(names)})')
 
 
 def _drift(a: Alert, items: Catalogue) -> Words:

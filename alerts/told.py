@@ -8,7 +8,8 @@ from typing import Protocol, TypeAlias
 from models.calendar import DAY_MS, to_date
 
 Catalogue: TypeAlias = Mapping[str, Mapping[str, str]]
-"""Supervision items: {item id: {"item": its name, "department": its department}}."""
+"""Names: of supervision items, {item id: {"item": its name, "department": its department}}, and of
+districts, {code: {"district": its name}}."""
 
 
 class Alert(Protocol):
@@ -58,6 +59,17 @@ def item_words(id: str, items: Catalogue) -> Words:
     row = items.get(id, {})
     name, department = row.get("item", id), row.get("department", "")
     return f"{department}“{name}”", f'"{name}"' + (f" ({department})" if department else "")
+
+
+def districts(codes: str, items: Catalogue) -> list[str]:
+    """Names of districts given by their codes, a blank between each; a code that has none stays.
+
+    Examples
+    --------
+    >>> districts("500106 500999", {"500106": {"district": "沙坪坝区"}})
+    ['沙坪坝区', '500999']
+    """
+    return [items.get(code, {}).get("district", code) for code in codes.split()]
 
 
 def date(day: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from config import load
@@ -31,3 +32,9 @@ def districts(path: Path | None = None) -> list[dict[str, str]]:
                               f"of {seen[at]}; must be free")
         seen[at] = row["code"]
     return rows
+
+
+@cache
+def district_names() -> dict[str, str]:
+    """Names by code, for people: no conclusion, evidence or digest depends on them."""
+    return {row["code"]: row["name"] for row in districts()}

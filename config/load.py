@@ -169,15 +169,18 @@ def measures() -> list[dict[str, str]]:
     return _csv(POLICY, "catalogue/measures.csv", ("grade", "channel", "measure", "seed_ref"))
 
 
-def _layers(path: Path) -> dict[str, Any]:
-    """A TOML file laid over the one it extends."""
+def _layers(path: Path, *over: Path) -> dict[str, Any]:
+    """A TOML file laid over the one it extends. `over`: what is being laid over it."""
+    if path.resolve() in over:
+        raise ConfigError(f"{over[-1].name}: extends={path.name!r}: leads back to {path}; must be "
+                          "another file: one beside it, or, where there is none, one shipped")
     raw = _toml(path)
     base = raw.pop("extends", None)
     if base is None:
         return raw
     if not isinstance(base, str):
         raise ConfigError(f"{path.name}: extends={base}: must be a file name")
-    return _merge(_layers(_beside(path, base)), raw)
+    return _merge(_layers(_beside(path, base), *over, path.resolve()), raw)
 
 
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

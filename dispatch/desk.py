@@ -17,10 +17,8 @@ from alerts.letter import PLAIN, Words, entry, letter
 from alerts.notice import OPEN, OVER, REVIEW_RULE, Notice
 from alerts.notify import (
     HELD,
-    Around,
     Decision,
     Reason,
-    Silence,
     Told,
     after,
     decide,
@@ -114,7 +112,7 @@ class Desk:
                 for each in self._routes(held):
                     told = after(now, Told(), course, each, now_ms, Reason.FIRST)
                     case = Case(self._pair(each.receiver, now), held, each)
-                    self._save(case, told, self._decide(case, (), (), now_ms, told), "")
+                    self._save(case, told, self._decide(case, (), now_ms, told), "")
             self.ledger.set_mark(source, upto)
 
     def tick(self, now_ms: int) -> int:
@@ -127,11 +125,6 @@ class Desk:
         while self._tick_once(now_ms):
             pass
         return self.ledger.next_ms()
-
-    def silence(self, silence: Silence, now_ms: int) -> None:
-        """Begin, change or (with an end in the past) lift a silence."""
-        self.ledger.put_silence(silence)
-        self.tick(now_ms)
 
     # --------------------------------------------------------------------------------------- steps
 
@@ -197,7 +190,6 @@ class Desk:
                 pair = pairs.get(receiver) or self._pair(receiver, held.notice)
                 case = Case(pair, held, routes.get(receiver))
                 groups.setdefault((receiver, held.notice.group), {})[held.notice.id] = case
-        silences = self.ledger.silences(now_ms)
         sent = 0
         collected: dict[str, list[tuple[Case, Decision]]] = {r: [] for r in digests}
         for (receiver, group), cases in groups.items():
@@ -213,19 +205,19 @@ class Desk:
                 known[pair.alert] = found
                 routes = {r.receiver: r for r in self._routes(found)}
                 cases[pair.alert] = Case(pair, found, routes.get(receiver))
-            sent += self._group(receiver, list(cases.values()), silences, now_ms,
+            sent += self._group(receiver, list(cases.values()), now_ms,
                                 collected.get(receiver))
         for receiver, waiting in collected.items():
             if waiting:
                 sent += self._send(receiver, waiting, now_ms, digest=True, note=STORM_NOTE)
         return sent
 
-    def _group(self, receiver: str, cases: list[Case], silences: Sequence[Silence], now_ms: int,
+    def _group(self, receiver: str, cases: list[Case], now_ms: int,
                digest: list[tuple[Case, Decision]] | None) -> int:
         """All that one receiver is to know of one subject or cell."""
         mates = [c.held.notice for c in cases if c.held.notice.state in OPEN and
                  ((c.route is not None and c.route.direct) or c.pair.told.state in OPEN)]
-        decided = [(c, self._decide(c, mates, silences, now_ms)) for c in cases]
+        decided = [(c, self._decide(c, mates, now_ms)) for c in cases]
         going = [(c, d) for c, d in decided if d.send]
         if going:
             going += [(c, d) for c, d in decided if d.reason is Reason.GATHERING]
@@ -251,11 +243,11 @@ class Desk:
             return sum(self._send(receiver, [each], now_ms) for each in going)
         return self._send(receiver, going, now_ms) if going else 0
 
-    def _decide(self, case: Case, mates: Sequence[Notice], silences: Sequence[Silence],
-                now_ms: int, told: Told | None = None) -> Decision:
+    def _decide(self, case: Case, mates: Sequence[Notice], now_ms: int,
+                told: Told | None = None) -> Decision:
         system = self.directory.by_id[case.pair.receiver].mode == "system"
         return decide(case.held.notice, told or case.pair.told, case.held.course, case.route,
-                      now_ms, Around(mates, silences), self.policy, self.time, system=system)
+                      now_ms, mates, self.policy, self.time, system=system)
 
     def _storms(self, receiver: str, going: Sequence[tuple[Case, Decision]], now_ms: int) -> bool:
         since = now_ms - 1000 * self.policy.storm.window_s
@@ -283,7 +275,7 @@ class Desk:
         self.outbox.note_lines(made.key, [(e.alert, e.seq, e.reason) for e in entries])
         for c, d in going:
             told = after(c.held.notice, c.pair.told, c.held.course, c.route, now_ms, d.wants)
-            self._save(c, told, self._decide(c, (), (), now_ms, told), made.key)
+            self._save(c, told, self._decide(c, (), now_ms, told), made.key)
         return 1
 
     def _save(self, case: Case, told: Told, decision: Decision, key: str) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from alerts.notice import Notice
-from alerts.notify import Silence
 from alerts.told import Catalogue
 from alerts.worktime import WorkTime
 from dispatch.answer_link import Links
@@ -71,10 +70,6 @@ class Dispatcher:
     def adopt(self, notices: Iterable[Notice], *, upto: int, source: str = "") -> None:
         """Begin over a log with a history, of which nobody is told anew."""
         self.desk.adopt(notices, self._now(), upto=upto, source=source)
-
-    def silence(self, silence: Silence) -> None:
-        self.desk.silence(silence, self._now())
-        self._send()
 
     def tick(self) -> int:
         """Let time pass; when to come again, 0 = nothing is waiting."""

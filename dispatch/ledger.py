@@ -19,7 +19,7 @@ import msgspec
 
 from alerts.escalation import Course
 from alerts.notice import Notice
-from alerts.notify import Silence, Told
+from alerts.notify import Told
 
 SCHEMA_VERSION = 1
 _SCHEMA = """
@@ -35,8 +35,6 @@ CREATE TABLE IF NOT EXISTS pairs (
     key TEXT NOT NULL, told BLOB NOT NULL, PRIMARY KEY (alert, receiver)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS pairs_group ON pairs (receiver, grp) WHERE done = 0;
 CREATE INDEX IF NOT EXISTS pairs_again ON pairs (again_ms) WHERE again_ms > 0;
-CREATE TABLE IF NOT EXISTS silences (id TEXT PRIMARY KEY, until_ms INTEGER NOT NULL,
-    body BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS letters (
     id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, receiver TEXT NOT NULL,
     at_ms INTEGER NOT NULL, level TEXT NOT NULL, reason TEXT NOT NULL, digest INTEGER NOT NULL,
@@ -74,7 +72,6 @@ _PACK = msgspec.msgpack.Encoder().encode
 _NOTICE = msgspec.msgpack.Decoder(Notice).decode
 _COURSE = msgspec.msgpack.Decoder(Course).decode
 _TOLD = msgspec.msgpack.Decoder(Told).decode
-_SILENCE = msgspec.msgpack.Decoder(Silence).decode
 
 
 class LedgerError(Exception):
@@ -198,10 +195,6 @@ class Ledger:
         found = [int(r[0]) for r in (a, p) if r and r[0]]
         return min(found, default=0)
 
-    def silences(self, now_ms: int) -> list[Silence]:
-        return [_SILENCE(r[0]) for r in self.all(
-            "SELECT body FROM silences WHERE until_ms>? ORDER BY id", (now_ms,))]
-
     def sent_since(self, receiver: str, ms: int) -> tuple[int, int]:
         """Letters to a receiver since a moment, digests not counted, and the red ones of them."""
         row = self.one("SELECT count(*), total(level='red') FROM letters "
@@ -233,15 +226,6 @@ class Ledger:
         self.db.execute(
             "INSERT OR REPLACE INTO pairs (receiver, alert, grp, again_ms, done, reason, wants, by,"
             " key, told) VALUES (?,?,?,?,?,?,?,?,?,?)", (*pair[:-1], _PACK(pair.told)))
-
-    def put_silence(self, silence: Silence) -> None:
-        """Keep a silence; the same id again replaces it (an earlier end lifts it)."""
-        with self.transaction():
-            self.db.execute("INSERT OR REPLACE INTO silences VALUES (?,?,?)",
-                            (silence.id, silence.until_ms, _PACK(silence)))
-            # What it begins or ends is looked at again at once.
-            self.db.execute("UPDATE pairs SET again_ms=1 WHERE done=0 AND again_ms>0 AND reason IN"
-                            " ('silence', 'inhibition')")
 
     def purge(self, before_ms: int) -> int:
         """Forget alerts that are over, and letters that were delivered, before a moment."""

@@ -21,8 +21,10 @@ CREATE TABLE IF NOT EXISTS transitions (
 CREATE INDEX IF NOT EXISTS transitions_alert ON transitions (alert);
 CREATE TABLE IF NOT EXISTS reviews (
     id TEXT PRIMARY KEY, seq INTEGER NOT NULL, open INTEGER NOT NULL, subject TEXT NOT NULL,
-    body BLOB NOT NULL) WITHOUT ROWID;
+    newest INTEGER NOT NULL, body BLOB NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS reviews_seq ON reviews (seq);
+CREATE INDEX IF NOT EXISTS reviews_newest ON reviews (newest, id);
+CREATE INDEX IF NOT EXISTS reviews_open ON reviews (open, newest, id);
 CREATE TABLE IF NOT EXISTS board (
     a TEXT NOT NULL, b TEXT NOT NULL, lane TEXT NOT NULL, at TEXT NOT NULL,
     PRIMARY KEY (a, b, lane, at)) WITHOUT ROWID;

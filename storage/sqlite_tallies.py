@@ -30,8 +30,8 @@ def put_reviews(db: sqlite3.Connection, told: Sequence[tuple[int, ReviewChanged]
         if old is not None:
             db.executemany("DELETE FROM board WHERE a=? AND b=? AND lane=? AND at=?",
                            tallies.places(old))
-        db.execute("INSERT OR REPLACE INTO reviews VALUES (?,?,?,?,?)",
-                   (new.id, seq, int(new.open), new.subject, _PACK(new)))
+        db.execute("INSERT OR REPLACE INTO reviews VALUES (?,?,?,?,?,?)",
+                   (new.id, seq, int(new.open), new.subject, -new.opened_ms, _PACK(new)))
         db.executemany("INSERT INTO board VALUES (?,?,?,?)", tallies.places(new))
         sums.update(tallies.moved(tallies.of_review(old) if old else (), tallies.of_review(new)))
     _add(db, sums)

@@ -15,6 +15,7 @@ from alerts.routing import Directory, explain
 from alerts.routing import route as routes_of
 from config import channels as channels_
 from config import load
+from config.districts import district_names
 from dispatch.audit import Gap, audit
 from dispatch.desk import Desk
 from dispatch.ledger import Ledger, LedgerError
@@ -139,7 +140,8 @@ def _gaps(held: Ledger, policy: Policy, channels: Path | None, firing: list[Noti
         raise Wrong("notify: the policy in force says nothing of notifications")
     limits = channels_.delivery(channels)
     desk = Desk(held, policy.notify, notifier.work_time(policy), channels_.endpoints(channels),
-                rows.catalogue(policy), base_url=limits.base_url, deadline_h=limits.deadline_h,
+                rows.catalogue(policy, district_names()), base_url=limits.base_url,
+                deadline_h=limits.deadline_h,
                 retry_max_s=limits.retry_max_s)
     return audit(desk, firing, wall_ms())
 

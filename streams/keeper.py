@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from config.districts import district_names
 from storage.checkpoint_files import Checkpoints, Damaged
 from storage.effects import Rejected
 from storage.kafka_client import Topics
@@ -241,7 +242,8 @@ class Keeper:
         with self._turn:
             new = [x for x in self._held if x.offset >= self.emitted]
             self._outbox.send(self._outgoing.messages(
-                new, rows.catalogue(timeline.last.policy), timeline.last.offset_ms))
+                new, rows.catalogue(timeline.last.policy, district_names()),
+                timeline.last.offset_ms))
             made = change(self.shard, self.partition, self.partitions, self.shown, self.applied,
                           self._held, self._touched, self._sources, self._cards)
         if new:

@@ -15,6 +15,7 @@ from alerts.notice import Notice
 from alerts.rules import alert_id
 from alerts.worktime import WorkTime
 from config.channels import Channels
+from config.districts import district_names
 from config.load import ConfigError
 from dispatch import build
 from dispatch.dispatcher import Dispatcher
@@ -67,9 +68,10 @@ def dispatcher(path: Path | None, policy: Policy, settings: Channels) -> Dispatc
             raise ConfigError(f"channel {c.endpoint}: receiver={c.receiver}: not in the catalogue "
                               "of receivers of the policy in force")
     poster = Poster(settings.delivery.hosts, settings.delivery.timeout_s)
-    return Dispatcher(path, policy.notify, work_time(policy), rows.catalogue(policy),
-                      build.channels(settings, poster), build.delivery(settings), wall_ms,
-                      poster.gate, answers.links(policy, settings))
+    return Dispatcher(path, policy.notify, work_time(policy),
+                      rows.catalogue(policy, district_names()), build.channels(settings, poster),
+                      build.delivery(settings), wall_ms, poster.gate,
+                      answers.links(policy, settings))
 
 
 class Notifier:

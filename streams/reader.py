@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from config.districts import district_names
 from models import events as e
 from models.policy import Policy, decode
 from storage import tallies
@@ -31,6 +32,8 @@ _GROUP = " AND a.rule = ? AND a.level = ? AND a.state = ?"
 _END = 2**63 - 1
 _NEWEST = " ORDER BY a.opened DESC LIMIT ?"
 
+_FIRST = (-_END, "")
+"""Before every review: they are ordered by `newest`, their opening [ms] negated, then by id."""
 _BOARD = "FROM board WHERE a=? AND b=? AND lane=? AND at>? AND at<?"
 STORY_MAX = 200
 """Transitions of one alert that are shown."""
@@ -38,16 +41,6 @@ STORY_MAX = 200
 _POLICY = """
 SELECT body FROM log WHERE subjects = zeroblob(8) AND length(body) > 2000
 ORDER BY offset DESC LIMIT 1"""
-
-
-class Opening(msgspec.Struct, frozen=True, gc=False):
-    """What reviews are ordered by."""
-
-    id: str
-    opened_ms: int
-
-
-_OPENING = msgspec.msgpack.Decoder(Opening).decode
 
 
 def policy_of(store: SqliteStore) -> Policy | None:
@@ -79,7 +72,7 @@ class Reader:
                  lock: AbstractContextManager[Any] | None = None,
                  variants: Variants | None = None) -> None:
         self.store = store
-        self.items = rows.catalogue(policy)
+        self.items = rows.catalogue(policy, district_names())
         self._calendar = policy.calendar.working_days()
         self.offset_ms = policy.utc_offset_min * 60_000
         self._lock = lock if lock is not None else threading.Lock()
@@ -170,21 +163,18 @@ class Reader:
 
     def reviews(self, *, state: str | None = None, limit: int = 50,
                 before: str | None = None) -> list[Row]:
-        """Reviews, the newest opening first; `before` = the last `id` of the page before.
-
-        Cost about 2 µs a review in the store: they are few, and have no column to order by.
-        """
-        sql, values = "SELECT body FROM reviews", list[Any]()
-        if state is not None:
-            sql += " WHERE open = ?"
-            values.append(int(state == "open"))
-        found = [(_OPENING(body), body) for (body,) in self.query(sql, values)]
-        found.sort(key=lambda x: (-x[0].opened_ms, x[0].id))
-        ids = [opening.id for opening, _ in found]
+        """Reviews, the newest opening first; `before` = the last `id` of the page before."""
+        within, values = ("", []) if state is None else (" AND open=?", [int(state == "open")])
+        after: tuple[int, str] = _FIRST
         if before is not None:
-            start = ids.index(before) + 1 if before in ids else len(ids)
-            found = found[start:]
-        return [self._review(body) for _, body in found[:limit]]
+            found = self.query(f"SELECT newest, id FROM reviews WHERE id=?{within}",
+                               (before, *values))
+            if not found:
+                return []
+            after = found[0]
+        return [self._review(body) for (body,) in self.query(
+            f"SELECT body FROM reviews WHERE (newest, id) > (?, ?){within} "
+            "ORDER BY newest, id LIMIT ?", (*after, *values, limit))]
 
     def review(self, review_id: str) -> Row | None:
         found = self.query("SELECT body FROM reviews WHERE id=?", (review_id,))

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import msgspec
 import redis
 
+from config.districts import district_names
 from storage import redis_keys as keys
 from storage import tallies
 from storage.effects import AlertChanged, ReviewChanged
@@ -130,7 +131,7 @@ class RedisReader(RedisNumbers):
         if timeline is None:
             return []
         card = timeline.last
-        items = rows.catalogue(card.policy)
+        items = rows.catalogue(card.policy, district_names())
         names = self._names([x.subject for x, _ in told])
         shard = self.records_of({x.subject for x, _ in told})
         return [rows.alert_row(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
 from alerts import message
 from alerts.message import Catalogue
+from alerts.told import districts
 from models.events import NO_BUSINESS
 from models.ledger import DAY_MS
 from models.policy import Policy
@@ -19,9 +20,10 @@ from streams.show import iso_day, iso_ms
 Row = dict[str, Any]
 
 
-def catalogue(policy: Policy) -> Catalogue:
-    """Names of items and their departments, by item id."""
-    return {i.id: {"item": i.item, "department": i.department} for i in policy.items}
+def catalogue(policy: Policy, names: Mapping[str, str]) -> Catalogue:
+    """Names of items with their departments, by item id, and of districts, by code."""
+    return ({code: {"district": name} for code, name in names.items()}
+            | {i.id: {"item": i.item, "department": i.department} for i in policy.items})
 
 
 def alert_row(effect: AlertChanged, seq: int, name: str, items: Catalogue, offset_ms: int,
@@ -48,7 +50,7 @@ def alert_row(effect: AlertChanged, seq: int, name: str, items: Catalogue, offse
         "state": effect.state,
         "subject": "" if of_cell else effect.subject,
         **({"cell": effect.subject, "members": effect.members} if of_cell else {}),
-        "name": _cell_name(effect) if of_cell else name,
+        "name": _cell_name(effect, items) if of_cell else name,
         "items": [i for i in effect.items if i != "public"],
         "departments": effect.departments,
         "since": iso_ms(effect.since_ms),
@@ -78,12 +80,12 @@ def transition_row(effect: AlertChanged, seq: int) -> Row:
                                else None)}
 
 
-def _cell_name(effect: AlertChanged) -> str:
+def _cell_name(effect: AlertChanged, items: Catalogue) -> str:
     """What stands where a business' name would."""
-    districts = effect.facts.get("districts", "").split()
-    if not districts:
+    names = districts(effect.facts.get("districts", ""), items)
+    if not names:
         return "信风"
-    return f"{'、'.join(districts)}（{len(effect.members)} 家主体）"
+    return f"{'、'.join(names)}（{len(effect.members)} 家主体）"
 
 
 def _evidence(e: Evidence, variant: int | None, offset_ms: int) -> Row:

@@ -140,7 +140,7 @@ def group_open(counts: Iterable[tuple[Any, ...]]) -> list[tuple[str, str, int]]:
     for rule, level, state, count in counts:
         if count and state in OPEN:
             out[rule, level] = out.get((rule, level), 0) + count
-    return [(*key, count) for key, count in sorted(out.items())]
+    return [(*key, count) for key, count in sorted(out.items()) if count]
 
 
 def count_open(counts: Iterable[tuple[Any, ...]]) -> tuple[dict[str, int], dict[str, int]]:

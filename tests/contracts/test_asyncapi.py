@@ -30,6 +30,7 @@ from cluster import Given
 from confluent_kafka import Consumer
 
 from config import load
+from config.districts import district_names
 from models.anomaly import Summary
 from models.events import EVENT_TYPES, Detected, Detection, NormsChanged, WeightsChanged
 from models.examples import Example
@@ -126,7 +127,7 @@ def changes(tmp_path_factory: pytest.TempPathFactory) -> list[Change | Dead]:
 
 def said(changes: list[Change | Dead], prefix: str = "xinfeng") -> Iterator[Message]:
     """Records in the order in which they are written."""
-    topics, items = Topics.of(prefix), rows.catalogue(load.policy())
+    topics, items = Topics.of(prefix), rows.catalogue(load.policy(), district_names())
     for n, x in enumerate(changes):
         if isinstance(x, Dead):
             id = f"{topics.records}/0/{n}"

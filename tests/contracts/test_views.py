@@ -191,6 +191,9 @@ def test_numbers(asked: Asked, city: EmbeddedService) -> None:
     assert view.open_groups() == other.open_groups()
     assert sum(n for _, _, n in view.open_groups()) == sum(view.open_alerts()[0].values()) > 0
     assert view.grades() == other.grades()
+    assert view.districts() == other.districts() and len(view.districts()) > 2
+    assert sum(n for d in view.districts().values() for n in d.grades.values()) == sum(
+        view.grades().values())
     assert view.reviews_open() == other.reviews_open()
     assert view.rejected() == other.rejected()
     assert asked.standing()._replace(offset=0) == city.runner.standing()._replace(offset=0)

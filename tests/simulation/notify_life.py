@@ -16,7 +16,7 @@ from typing import NamedTuple
 from notify_world import DAYS, HOUR_MS, ITEMS, MINUTE_MS, OFFSET_MS, POLICY, TIME, at, notice
 
 from alerts.notice import Notice, rank
-from alerts.notify import Reason, Silence
+from alerts.notify import Reason
 from alerts.routing import Directory, route
 from dispatch.audit import audit
 from dispatch.desk import Desk
@@ -50,7 +50,6 @@ class Life:
         self.now = START
         self.history: list[Notice] = []
         self.held: dict[str, Notice] = {}
-        self.silences: list[Silence] = []
         self.gaps: list[object] = []
         self._path = folder / "dispatch.db" if folder else None
         self._restarts = restarts
@@ -96,15 +95,9 @@ class Life:
             n = self._some(open_)
             self._change(n, level=self.random.choice(("blue", "yellow", "orange", "red")),
                          reason="level")
-        elif pick < 0.92:
-            until = self.now + self.random.randrange(1, 60) * HOUR_MS
-            self._change(self._some(open_), silenced_until_ms=until, reason="act")
         elif pick < 0.96:
             until = self.now + self.random.randrange(1, 60) * HOUR_MS
-            made = Silence(f"s{len(self.silences)}", self.now, until, "李工", "检修",
-                           rule=self.random.choice(RULES))
-            self.silences.append(made)
-            self.desk.silence(made, self.now)
+            self._change(self._some(open_), silenced_until_ms=until, reason="act")
 
     def _some(self, found: list[Notice]) -> Notice | None:
         return self.random.choice(sorted(found, key=lambda n: n.id)) if found else None
@@ -310,8 +303,6 @@ class Life:
 
     def _muted(self, n: Notice, start: int, end: int) -> bool:
         """Whether anything could have held the alert back meanwhile."""
-        if any(s.rule == n.rule and s.from_ms < end and s.until_ms > start for s in self.silences):
-            return True
         if any(m.id == n.id and m.silenced_until_ms > start for m in self.history):
             return True
         others = [m for m in self.history if m.subject == n.subject and m.id != n.id]

@@ -443,7 +443,7 @@ def burning() -> EmbeddedService:
 def test_people_act_on_it() -> None:
     """By HTTP and by an event of a department, as on any alert."""
     service = burning()
-    client = TestClient(create_app(service, items=catalogue(tw.policy())), "http://localhost")
+    client = TestClient(create_app(service, items=catalogue(tw.policy(), {})), "http://localhost")
     [row] = client.get("/api/v1/alerts?rule=regional-surge&state=firing").json()["alerts"]
     assert row["subject"] == "" and row["cell"].startswith("cell:") and row["members"]
     done = client.post(f"/api/v1/alerts/{row['id']}/acknowledge", json={"actor": "李处"})

@@ -133,6 +133,20 @@ def test_wrong_configuration_names_the_key(run: Run, tmp_path: Path) -> None:
     assert "bands.margin" in run("process", ROOT / "README.md", "--policy", policy, code=2).err
 
 
+def test_a_policy_that_extends_itself_is_named(run: Run, tmp_path: Path) -> None:
+    own, one, two = (tmp_path / name for name in ("policy.toml", "one.toml", "two.toml"))
+    own.write_text('extends = "policy.toml"\n')
+    assert "policy.toml: extends='policy.toml': leads back" in run(
+        "check-config", "--policy", own, code=2).err
+    one.write_text('extends = "two.toml"\n')
+    two.write_text('extends = "one.toml"\n')
+    assert "two.toml: extends='one.toml': leads back" in run(
+        "check-config", "--policy", one, code=2).err
+    own.unlink()
+    two.write_text('extends = "policy.toml"\nversion = "trial"\n')
+    run("check-config", "--policy", one)
+
+
 def test_a_failure_of_the_system_is_exit_1(run: Run, city: Path,
                                            monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any, **__: Any) -> None:

@@ -18,7 +18,7 @@ from notify_world import DELIVERY, HOUR_MS, ITEMS, MINUTE_MS, POLICY, TIME, at, 
 
 from alerts.letter import Letter
 from alerts.notice import Notice
-from alerts.notify import Reason, Silence
+from alerts.notify import Reason
 from alerts.routing import Directory
 from dispatch.backoff import Breaker, broken, retry_ms
 from dispatch.channel import Outcome
@@ -167,12 +167,11 @@ def test_a_storm_becomes_a_digest_that_says_so() -> None:
 def test_a_silence_begins_ends_and_can_be_lifted() -> None:
     people = Fake("scjg")
     world = World(people, Fake("centre"))
-    silence = Silence("s", NOW, NOW + 8 * HOUR_MS, "李工", "检修", rule="grade-drop")
-    world.dispatcher.silence(silence)
-    world.take(notice())
+    quiet = notice(silenced_until_ms=NOW + 8 * HOUR_MS)
+    world.take(quiet)
     assert people.letters == [] and world.gaps() == []
     world.now += HOUR_MS
-    world.dispatcher.silence(msgspec.structs.replace(silence, until_ms=world.now))
+    world.take(msgspec.structs.replace(quiet, seq=quiet.seq + 1, silenced_until_ms=0))
     world.send()
     assert people.said() == [("grade-drop-1", Reason.FIRST)]
 

@@ -21,6 +21,7 @@ from alerts.matters import MATTER_RULES
 from alerts.told import DEVICES
 from alerts.words import LIST_WORDS, TYPE_WORDS
 from config import load
+from config.districts import district_names
 from models import records as r
 from models.events import EVENT_TYPES
 from storage.effects import AlertChanged
@@ -33,7 +34,7 @@ from streams.simulate import city
 RULES = {"grade-gap", "grade-drop", "score-plunge", "review-overdue", "objection-overdue",
          "repeat-offence", "ban-breach", "list-conflict", "iot-limit", "iot-tamper", "iot-silent",
          *MATTER_RULES}
-ITEMS = catalogue(load.policy())
+ITEMS = catalogue(load.policy(), district_names())
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 CHINESE_MARKS = re.compile(r"[，。；：（）]")
 
@@ -146,6 +147,21 @@ def test_every_record_has_words(type_: str) -> None:
 
 def test_unknown_type_is_its_own_name() -> None:
     assert message.record_text("made.up") == {"zh": "made.up", "en": "made.up"}
+
+
+def test_districts_have_names_and_facts_keep_their_codes() -> None:
+    facts = {"scope": "districts", "cause": "安全", "districts": "500108 500999", "days": "7",
+             "items": "cq1-17", "reports": "9", "expected": "2", "businesses": "3"}
+    alert = msgspec.structs.replace(
+        next(iter(alerts())), rule="regional-surge", subject="cell:1", facts=facts, members=[])
+    row = rows.alert_row(alert, 7, "", ITEMS, 8 * 3_600_000)
+    for words in (row["title"], row["body"]):
+        for text in words.values():
+            assert "南岸区" in text and "500999" in text and "500108" not in text, text
+    assert row["name"] == "南岸区、500999（0 家主体）"
+    assert alert.facts["districts"] == "500108 500999"
+    without = rows.alert_row(alert, 7, "", catalogue(load.policy(), {}), 8 * 3_600_000)
+    assert "500108" in without["title"]["zh"]
 
 
 def test_tables_are_complete() -> None:

@@ -14,10 +14,8 @@ from notify_world import HOUR_MS, POLICY, TIME, at, changed, notice
 from alerts.escalation import Course
 from alerts.notice import REVIEW_RULE, Notice
 from alerts.notify import (
-    Around,
     Decision,
     Reason,
-    Silence,
     Told,
     after,
     decide,
@@ -35,9 +33,9 @@ FIRST = Told(NOW, "orange", "firing", 1, 1, 0, 0)
 
 
 def ask(n: Notice, told: Told = Told(), route: Route | None = DIRECT, now: int = NOW,  # noqa: B008
-        course: Course | None = RUNNING, *, around: Around = Around(),  # noqa: B008
+        course: Course | None = RUNNING, *, mates: tuple[Notice, ...] = (),
         system: bool = False) -> Decision:
-    return decide(n, told, course, route, now, around, POLICY, TIME, system=system)
+    return decide(n, told, course, route, now, mates, POLICY, TIME, system=system)
 
 
 @pytest.mark.parametrize(("over", "told", "route", "now", "reason", "again"), [
@@ -93,14 +91,7 @@ def test_a_silence_holds_back_until_its_end_and_says_which() -> None:
     until = NOW + 5 * HOUR_MS
     found = ask(notice(silenced_until_ms=until))
     assert found == (False, Reason.SILENCE, until, Reason.FIRST, "grade-drop-1")
-    quiet = Silence("s1", NOW, until, "李工", "检修", rule="grade-drop")
-    assert ask(notice(), around=Around((), (quiet,))).by == "s1"
-    assert ask(notice(), now=until, around=Around((), (quiet,))).send
-    assert ask(notice(level="red"), around=Around((), (quiet,))).send
-    other = Silence("s2", NOW, until, "李工", "检修", rule="grade-gap")
-    assert ask(notice(), around=Around((), (other,))).send
-    mine = Silence("s3", NOW, until, "李工", "检修", receiver="dcs")
-    assert ask(notice(), around=Around((), (mine,))).send
+    assert ask(notice(silenced_until_ms=until), now=until).send
 
 
 GAP = notice("grade-gap-1", rule="grade-gap")
@@ -120,20 +111,15 @@ GAP = notice("grade-gap-1", rule="grade-gap")
 ])
 def test_inhibition(source: Notice, target: Notice, held: bool) -> None:
     assert mutes(source, target, POLICY.inhibit, NOW) is held
-    found = ask(target, around=Around((source,)))
+    found = ask(target, mates=(source,))
     if held:
         assert found.reason is Reason.INHIBITION and found.by == source.id and found.again_ms > NOW
     else:
         assert found.reason is not Reason.INHIBITION
 
 
-def test_what_is_silenced_at_this_receiver_keeps_nothing_quiet() -> None:
-    silence = Silence("s", NOW, NOW + HOUR_MS, "a", "b", rule="grade-gap")
-    assert ask(notice(), around=Around((GAP,), (silence,))).send
-
-
 def test_the_end_is_told_though_something_else_began() -> None:
-    assert ask(notice(state="resolved"), FIRST, around=Around((GAP,))).reason is Reason.RESOLVED
+    assert ask(notice(state="resolved"), FIRST, mates=(GAP,)).reason is Reason.RESOLVED
 
 
 NIGHT = at("2026-11-16T23:00")
