@@ -119,29 +119,6 @@ def named_files(name: str, text: str) -> list[str]:
                 rf"`((?:{tops})/[\w./-]+\.\w+)(?:::\w+)?`", text) if not (ROOT / found).exists()]
 
 
-def requirements(text: str) -> dict[str, tuple[str, str]]:
-    """(met by, shown by) of each requirement, by its id."""
-    rows = [row.strip("|").split("|") for row in text.splitlines()
-            if re.match(r"\| (?:PRE|MID|POST|SUP)-\d+ \|", row)]
-    return {row[0].strip(): (row[5].strip(), row[6].strip()) for row in rows}
-
-
-def unshown(text: str) -> list[str]:
-    """Requirements that are met by nothing that is named, shown by nothing, or by tests that their
-    file does not have: of `tests/x.py` (a, b_c) the words a and b_c must stand in the file."""
-    out = []
-    for id, (met, shown) in requirements(text).items():
-        if met != "–" and not re.search(r"`[\w./-]+\.(?:py|md|toml|yml|yaml|csv)`", met):
-            out.append(f"{id}: met by no file")
-        if met != "–" and not re.search(r"`tests/[\w./-]+\.py`", shown):
-            out.append(f"{id}: not shown")
-        for file, words in re.findall(r"`(tests/[\w./-]+\.py)` \(([^)]*)\)", shown):
-            body = read(file) if (ROOT / file).exists() else ""
-            out += [f"{id}: {file} ({word})" for word in words.split(", ")
-                    if re.fullmatch(r"\w+", word) and word not in body]
-    return out
-
-
 def forbidden(name: str, text: str) -> list[str]:
     return [f"{name}: {found[0]}" for pattern in FORBIDDEN
             for found in re.finditer(pattern, text)]
@@ -211,20 +188,6 @@ def test_links_lead_somewhere() -> None:
 def test_files_named_exist() -> None:
     assert [gone for name in documents() for gone in named_files(name, read(name))] == []
     assert named_files("a.md", "see `models/nowhere.py`") == ["a.md: models/nowhere.py"]
-
-
-def test_what_requirements_are_met_and_shown_by_is_there() -> None:
-    text = read("docs/requirements.md")
-    assert len(requirements(text)) > 90
-    assert unshown(text) == []
-    row = "| PRE-01 | a | b | c | core | {} | {} |"
-    assert unshown(row.format("–", "–")) == []
-    for met, shown, found in (
-            ("said, not named", "`tests/test_docs.py`", "PRE-01: met by no file"),
-            ("`models/gap.py`", "–", "PRE-01: not shown"),
-            ("`models/gap.py`", "`tests/test_make.py` (no_such)",
-             "PRE-01: tests/test_make.py (no_such)")):
-        assert found in unshown(row.format(met, shown))
 
 
 def test_nothing_names_a_machine_or_a_registry() -> None:
