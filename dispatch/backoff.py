@@ -45,15 +45,6 @@ class Breaker(NamedTuple):
     open_until_ms: int = 0
     failing_since_ms: int = 0
 
-    def allows(self, now_ms: int) -> bool:
-        """Whether it may be tried: when closed, or for one probe when the wait is over."""
-        return now_ms >= self.open_until_ms
-
-    @property
-    def probing(self) -> bool:
-        """Whether only one message may go, to see whether it is well again."""
-        return self.open_until_ms > 0
-
 
 def broken(breaker: Breaker, now_ms: int, delivery: Delivery, *, hard: bool = False) -> Breaker:
     """After a failure. `hard`: a wrong address or secret, which no quick retry can mend."""

@@ -251,13 +251,6 @@ class ReviewAnswer(Data, frozen=True, gc=False):
     grade: Grade | None = None
 
 
-class PolicyDocument(Data, frozen=True, gc=False):
-    """A whole policy: what `config.load` resolved, as canonical JSON."""
-
-    document: str
-    hash: Text
-
-
 # ---------------------------------------------------------------------------------------- events
 
 

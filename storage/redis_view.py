@@ -17,7 +17,7 @@ import redis
 import xxhash
 
 from storage import redis_keys as keys
-from storage import redis_tallies
+from storage import redis_reviews
 from storage.redis_keys import Keys
 from storage.rows import HOUR_MS, HOURS_KEPT_D, UNKNOWN, Rows, SubjectRow, rows_of
 from storage.sqlite_store import Dead, StoreError
@@ -97,7 +97,7 @@ class RedisView:
             rows = rows_of(change.effects)
             # What is there cannot change meanwhile: only this partition writes it, and who does
             # moves the mark.
-            sums = redis_tallies.Sums(tx, self.keys, rows)
+            sums = redis_reviews.Sums(tx, self.keys, rows)
             tx.multi()
             if not layout:
                 tx.hset(self.keys.layout, mapping={
@@ -123,7 +123,7 @@ class RedisView:
                              f"partitions, this one has {partitions}; clear it and fold the log "
                              "again")
 
-    def _write(self, tx: Any, change: Change, rows: Rows, sums: redis_tallies.Sums) -> None:
+    def _write(self, tx: Any, change: Change, rows: Rows, sums: redis_reviews.Sums) -> None:
         names, n = self.keys, change.partition
         fields: dict[str, Any] = {"mark": change.upto, "clock_ms": change.clock_ms,
                                   "counts": _PACK(change.counts), "norms": change.norms}
@@ -139,7 +139,7 @@ class RedisView:
         self._effects(tx, change, rows, sums)
         tx.hset(names.part(n), mapping=fields)
 
-    def _effects(self, tx: Any, change: Change, rows: Rows, sums: redis_tallies.Sums) -> None:
+    def _effects(self, tx: Any, change: Change, rows: Rows, sums: redis_reviews.Sums) -> None:
         names = self.keys
         words: list[Any] = []
         # Districts first: alerts are counted by them.

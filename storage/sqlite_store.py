@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 import xxhash
 
-from storage import sqlite_counts, sqlite_tallies
+from storage import sqlite_counts, sqlite_reviews
 from storage.effects import Effect, Reason, Rejected
 from storage.rows import rows_of
 from storage.sqlite_schema import SCHEMA
@@ -162,9 +162,9 @@ class SqliteStore:
         tally.dead(x.recorded_ms for _, x, _ in rows.rejects)
         tally.write()
         if rows.reviews:
-            sqlite_tallies.put_reviews(db, rows.reviews)
+            sqlite_reviews.put_reviews(db, rows.reviews)
         if rows.pairs:
-            sqlite_tallies.put_pairs(db, rows.pairs)
+            sqlite_reviews.put_pairs(db, rows.pairs)
         if rows.answers:
             db.executemany("INSERT OR REPLACE INTO answers VALUES (?,?,?,?)", [
                 (x.review, x.department, x.time_ms, x.reason) for x in rows.answers])

@@ -114,7 +114,7 @@ def dead_links(name: str, text: str) -> list[str]:
 
 def named_files(name: str, text: str) -> list[str]:
     """Files of the project that a text names in back quotes and that are not there."""
-    tops = "models|alerts|storage|streams|console|config|tests|bench|docs"
+    tops = "models|alerts|storage|dispatch|streams|console|config|servers|tests|bench|docs"
     return [f"{name}: {found}" for found in re.findall(
                 rf"`((?:{tops})/[\w./-]+\.\w+)(?:::\w+)?`", text) if not (ROOT / found).exists()]
 

@@ -26,8 +26,6 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Businesses graded B, C, D, 30 days",
     ),
     "sit_day": ("日期", "day"),
-    "sit_opened": ("新发", "opened"),
-    "sit_ended": ("消除", "ended"),
     "sit_emerging": ("苗头", "Emerging"),
     "sit_rising_hint": (
         "近 7 天 {n} 起，往常 {usual} 起",

@@ -1,7 +1,8 @@
 """Goal: the traceability table of docs/requirements.md names only files that exist.
 
 Method: read the columns `met by` and `shown by` of every requirement; each name in back quotes must
-be a file of the repository. The checker itself is first shown to fail on a planted name.
+be a file of the repository, what is met must be shown, and tests named must be in their file. The
+checkers themselves are shown to fail on a planted name.
 """
 
 from __future__ import annotations
@@ -27,6 +28,28 @@ def missing(text: str) -> list[str]:
         for name in NAME.findall(" ".join(cells[5:]))
         if not (ROOT / name.split("::")[0]).is_file()
     ]
+
+
+def unshown(text: str) -> list[str]:
+    """Requirements that are met, as is said, and shown by no test; and tests that their file does
+    not have: of "`tests/x.py` (a, b_c)" the words a and b_c must stand in the file."""
+    out = []
+    for id, *_, met, shown in rows(text):
+        if met != "–" and "`tests/" not in shown:
+            out.append(f"{id}: not shown")
+        for file, words in re.findall(r"`(tests/[\w./-]+\.py)` \(([^)]*)\)", shown):
+            body = (ROOT / file).read_text("utf-8")
+            out += [f"{id}: {file} ({word})" for word in words.split(", ")
+                    if re.fullmatch(r"\w+", word) and word not in body]
+    return out
+
+
+def test_what_is_met_is_shown_by_tests_that_are_there() -> None:
+    assert unshown(TEXT) == []
+    row = "| PRE-01 | a | b | c | core | `models/gap.py` | {} |"
+    assert unshown(row.format("–")) == ["PRE-01: not shown"]
+    assert unshown(row.format("`tests/unit/test_gap.py` (no_such)")) == [
+        "PRE-01: tests/unit/test_gap.py (no_such)"]
 
 
 def test_every_file_named_exists() -> None:

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from config import load
-from storage import sqlite_tallies
+from storage import sqlite_reviews
 from storage.effects import ReviewChanged
 from storage.sqlite_store import SqliteStore
 from streams import reader
@@ -38,7 +38,7 @@ def store() -> Iterator[SqliteStore]:
     # Written again as it ends: its place among those of its state is that of its opening.
     told += [msgspec.structs.replace(r, open=False, ended_day=20_005) for r in told[:10]]
     made = SqliteStore(None, write=True)
-    sqlite_tallies.put_reviews(made._db, list(enumerate(told)))
+    sqlite_reviews.put_reviews(made._db, list(enumerate(told)))
     yield made
     made.close()
 
