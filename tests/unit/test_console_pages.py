@@ -192,6 +192,23 @@ def test_whoever_acts_on_what_has_changed_is_told_who_was_first(
 
 
 @pytest.mark.parametrize(
+    ("lang", "said", "way"),
+    [("zh", "您的操作未执行", "返回该预警"), ("en", "nothing was done", "Back to the alert")],
+)
+def test_a_form_sent_again_with_other_words_leads_back(
+    client: TestClient, service: FakeService, lang: str, said: str, way: str
+) -> None:
+    client.get(f"/?lang={lang}")
+    form = {"act": "assign", "actor": "甲", "key": "k", "note": "一"}
+    assert client.post(f"/alerts/{QUOTED}", data=form).status_code == 303
+    count = len(service.events)
+    refused = client.post(f"/alerts/{QUOTED}", data=form | {"note": "二"})
+    assert refused.status_code == 409 and len(service.events) == count
+    assert said in refused.text and f'<a href="?">{way}</a>' in refused.text
+    assert way not in client.post("/alerts/none", data=form).text, "there is no way to nowhere"
+
+
+@pytest.mark.parametrize(
     ("data", "status"),
     [
         ({"act": "explode", "actor": "x"}, 422),
