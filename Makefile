@@ -6,7 +6,8 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 DOCTESTED := models alerts streams config
 # Workers of the full test run; each needs about 500 MB.
-JOBS ?= 2
+# One more than the cores of CI: integration tests wait for servers most of their time.
+JOBS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check lint doctest bench cluster cluster-down clean

@@ -14,7 +14,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -57,6 +57,9 @@ class Load(NamedTuple):
     checkpoint_events: int
     watched: bool
     """Whether the rhythm of feeds is watched: it costs most of a life, so not in each."""
+    together: bool
+    """Whether envelopes are committed many at a time, as of a file, or each by itself, as the
+    service does it."""
 
 
 class Outcome(NamedTuple):
@@ -102,7 +105,7 @@ def load(seed: int) -> Load:
         chunks.append(sent[:n])
         sent = sent[n:]
     return Load(seed, arrival, ordered, chunks, rng.randrange(1, 6), rng.choice((20, 60, 10_000)),
-                rng.random() < 0.3)
+                rng.random() < 0.3, rng.random() < 0.5)
 
 
 def _beijing(made: ev.Made) -> str:
@@ -312,6 +315,7 @@ def disturbed(load: Load, policy: Any, root: Path | None = None) -> Outcome:
                         machine.fuse.light(rng)
                     machine.die()
                     runner = machine.start()
+                    agreed(runner)
             machine.fuse.left = machine.fuse.left if rng.random() < 0.8 else -1
             # What was not acknowledged is sent again, and a client may cut it otherwise.
             left = [chunk] if not chunk or rng.random() < 0.5 else [chunk[: len(chunk) // 2],
@@ -325,6 +329,7 @@ def disturbed(load: Load, policy: Any, root: Path | None = None) -> Outcome:
                 except Crash:
                     machine.die()
                     runner = machine.start()
+                    agreed(runner)
         machine.fuse.left = -1
         outcome = settled(runner, machine.crashes)
         if rng.random() < 0.5:
@@ -348,8 +353,9 @@ def _fast() -> str | None:
     return "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
-def settled(runner: Embedded, crashes: int) -> Outcome:
-    """Read the store; everything that must hold of any store is asserted here."""
+def agreed(runner: Embedded) -> tuple[dict[str, list[tuple[Any, ...]]], frozenset[str]]:
+    """Transitions of each alert, and the open ones; they must be what the log leads to, also right
+    after a crash, when a client may never come back with what it sent."""
     store = runner.store
     rows = store.query("SELECT seq, alert, was, state, body FROM transitions ORDER BY seq")
     transitions: dict[str, list[tuple[Any, ...]]] = {}
@@ -372,6 +378,13 @@ def settled(runner: Embedded, crashes: int) -> Outcome:
             for a in (s.alerts or {}).values()}
     assert held == {id: now for id, now in state.items() if now != "resolved"}, (
         "alerts held are not those of the store")
+    return transitions, frozenset(held)
+
+
+def settled(runner: Embedded, crashes: int) -> Outcome:
+    """Read the store; everything that must hold of any store is asserted here."""
+    store = runner.store
+    transitions, held = agreed(runner)
     rows = store.query("SELECT subject, open_alerts, public_grade, lowest_grade, gap FROM subjects")
     for key, *row in rows:
         subject = runner.shard.subjects[key]
@@ -393,7 +406,7 @@ def settled(runner: Embedded, crashes: int) -> Outcome:
                 runner.shard, key, clock_ms), f"{key}: folded alone it is another"
     rejects = frozenset((origin, reason) for origin, reason in store.query(
         "SELECT origin, reason FROM rejects"))
-    return Outcome(made, transitions, frozenset(held), rejects, crashes)
+    return Outcome(made, transitions, held, rejects, crashes)
 
 
 def listed(runner: Embedded, key: str) -> tuple[str, str, int]:
@@ -423,7 +436,9 @@ def _check(seed: int, policy: Any) -> None:
         silent = msgspec.structs.replace(policy.rules.feed_silent, enabled=False)
         policy = msgspec.structs.replace(policy, rules=msgspec.structs.replace(
             policy.rules, feed_silent=silent))
-    faulty = disturbed(plan, policy)
+    with nullcontext() if plan.together else mock.patch.object(
+            Embedded, "together", lambda _: nullcontext()):
+        faulty = disturbed(plan, policy)
     same_arrival = undisturbed(plan, plan.chunks, policy)
     assert faulty.digest == same_arrival.digest, "digest after crashes"
     assert faulty.transitions == same_arrival.transitions, "transitions after crashes"
