@@ -39,9 +39,13 @@ def grow(service: EmbeddedService, subjects: int, alerts: int) -> None:
         db.executemany("INSERT INTO subjects VALUES (?,?,?,?,?,?,?,?,?)",
                        [(f"{k}-{row[0]}", *row[1:]) for row in held])
     for k in range(alerts // len(told)):
-        db.executemany("INSERT INTO alerts VALUES (?,?,?,?,?,?,?)",
-                       [(f"{k}-{row[0]}", (k + 1) * 10**6 + n, *row[2:])
+        db.executemany("INSERT INTO alerts VALUES (?,?,?,?,?,?,?,?)",
+                       [(f"{k}-{row[0]}", (k + 1) * 10**6 + n, *row[2:-1], (k + 1) * 10**6 + n)
                         for n, row in enumerate(told)])
+    for factor, kinds in ((subjects // len(held), ("subjects",)),
+                          (alerts // len(told), ("alerts", "open"))):
+        for kind in kinds:
+            db.execute("UPDATE counts SET n = n * ? WHERE kind = ?", (factor + 1, kind))
     db.execute("COMMIT")
     known = list(shard.subjects.values())
     for k in range(subjects // len(known)):
