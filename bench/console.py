@@ -168,7 +168,8 @@ def pages(city: City, service: EmbeddedService, port: int) -> dict[str, Any]:
 
     def ask(path: str, cold: bool) -> float:
         if cold:
-            service._situation._kept = service._situation._detailed = (0.0, {})
+            for kept in (service._situation._summary, service._situation._details):
+                kept.forget()
         start = time.perf_counter()
         client.request("GET", path)
         answer = client.getresponse()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -41,9 +40,10 @@ class Situation:
         self._view = view
         self._appends = 0
         self._append_s = 0.0
-        self._kept: tuple[float, Row] = (0.0, {})
-        self._detailed: tuple[float, Row] = (0.0, {})
-        self._kept_reviews: tuple[float, Row] = (0.0, {})
+        self._summary = Kept(self._summarise, KEPT_FACTOR, waits=True)
+        self._details = Kept(self._detail, KEPT_FACTOR, DETAILS_S, waits=True)
+        self._reviews = Kept(lambda: review_board.statistics(view.tallies(), self.today()),
+                             KEPT_FACTOR, waits=True)
         self._counted = Kept(self._count, KEPT_FACTOR)
         self.more: list[Callable[[], Mapping[str, metrics.Samples]]] = []
         """Further metrics, of what runs beside."""
@@ -57,13 +57,12 @@ class Situation:
 
     def summary(self) -> Row:
         """What `GET /api/v1/summary` gives; a moment old at most."""
-        until, held = self._kept
-        started = time.monotonic()
-        if started < until:
-            return held
+        return self._summary.get()
+
+    def _summarise(self) -> Row:
         now, view = self._standing(), self._view
         by_level, by_rule = view.open_alerts()
-        made = {
+        return {
             "as_of": iso_ms(now.clock_ms),
             "subjects": now.subjects,
             "events": now.accepted,
@@ -76,9 +75,6 @@ class Situation:
             "reviews_open": view.reviews_open(),
             "policy": {"hash": now.policy, "version": now.version},
         }
-        ended = time.monotonic()
-        self._kept = ended + KEPT_FACTOR * (ended - started), made
-        return made
 
     def today(self) -> int:
         """Civil day number of the system's clock."""
@@ -87,27 +83,19 @@ class Situation:
     def reviews(self) -> Row:
         """Outcomes of reviews and how often grades lie apart (`review_board.statistics`); a moment
         old at most, like the summary."""
-        until, held = self._kept_reviews
-        started = time.monotonic()
-        if started < until:
-            return held
-        made = review_board.statistics(self._view.tallies(), self.today())
-        ended = time.monotonic()
-        self._kept_reviews = ended + KEPT_FACTOR * (ended - started), made
-        return made
+        return self._reviews.get()
 
     def details(self) -> Row:
         """What `GET /api/v1/situation` gives: districts, trend, what emerges, feeds, the model; a
         moment old at most. Counted from what the view keeps counted, never from its rows."""
-        until, held = self._detailed
-        started = time.monotonic()
-        if started < until:
-            return held
+        return self._details.get()
+
+    def _detail(self) -> Row:
         clock_ms, view = self._standing().clock_ms, self._view
         offset_ms = view.utc_offset_ms()
         hours = view.hours(outlook.first_hour(clock_ms, offset_ms))
         day_ago = clock_ms // HOUR_MS - 24
-        made = {
+        return {
             "as_of": iso_ms(clock_ms),
             "districts": outlook.districts(view.districts()),
             "trend": outlook.trend(hours, view.grades(), clock_ms, offset_ms),
@@ -118,9 +106,6 @@ class Situation:
                                     if x.what == "dead" and x.hour >= day_ago),
             "model": outlook.model(view.models()),
         }
-        ended = time.monotonic()
-        self._detailed = ended + max(KEPT_FACTOR * (ended - started), DETAILS_S), made
-        return made
 
     def _open(self, rules: Iterable[str], most: int) -> list[Row]:
         """Open alerts of some rules, the newest first."""

@@ -348,7 +348,7 @@ def test_dead_letters_keep_bytes_but_no_complainant(made: EmbeddedService) -> No
 
 
 def test_summary_counts_what_is_there(full: EmbeddedService) -> None:
-    full._situation._kept = (0.0, {})
+    full._situation._summary.forget()
     summary, shard = full.summary(), full.runner.shard
     alerts = [a for s in shard.subjects.values() for a in (s.alerts or {}).values()
               if a.state in ("pending", "firing", "acknowledged")]
