@@ -125,6 +125,26 @@ class Service(Protocol):
     def review_statistics(self) -> Row:
         """Outcomes for every two parties, and how often grades lie apart."""
 
+    def draws(self, *, limit: int = 50, before: str | None = None) -> list[Row]:
+        """Draws of inspections, newest first; `before` is the last `id` of the page before."""
+
+    def draw(self, draw_id: str) -> Row | None:
+        """One draw with those it `picked`, or None."""
+
+    def order_draw(self, item: str, count: int, seed: str, actor: str, *, district: str = "",
+                   note: str = "") -> Row:
+        """Draw so many businesses for an inspection under an item (0 = count the pool only); the
+        same order on the same day is the same draw.
+
+        Raises
+        ------
+        TimeoutError: it is ordered, but not everybody has answered yet.
+        """
+
+    def release_draw(self, draw_id: str, actor: str, reason: str) -> Row | None:
+        """Let go whoever was drawn and not inspected; the draw as it is then, None = no such one.
+        """
+
     def rejects(self, *, limit: int = 50, before: int | None = None) -> list[Row]:
         """Dead letters, newest first: `seq`, `at`, `origin`, `reason`, `raw`; `before` is the last
         `seq` of the page before."""

@@ -22,11 +22,15 @@ Severity: TypeAlias = Annotated[int, Meta(ge=1, le=4)]
 District: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9A-Za-z]{2,12}$")]
 Industry: TypeAlias = Annotated[str, Meta(pattern=r"^[A-T][0-9]{0,4}$")]
 
+DRAW_MAX = 10_000
+"""Businesses drawn at once, at most."""
+
 Kind: TypeAlias = Literal[
     "enterprise", "individual", "organisation", "institution", "soe", "platform"
 ]
 Size: TypeAlias = Literal["micro", "small", "medium", "large", "unknown"]
 Grade: TypeAlias = Literal["A", "B", "C", "D"]
+Stratum: TypeAlias = Literal["A", "B", "C", "D", "ungraded"]
 Issuer: TypeAlias = Literal["department", "city", "province", "nation", "market"]
 ListName: TypeAlias = Literal["serious", "debtor", "abnormal", "watch", "red", "ban"]
 PenaltyKind: TypeAlias = Literal[
@@ -97,6 +101,8 @@ class Registration(Data, frozen=True, gc=False):
     aliases: list[Text] = []
     controllers: list[Text] = []
     platform: Text | None = None
+    items: Annotated[list[Text], Meta(max_length=64)] = []
+    """Items that the business falls under, as the object library of inspections has it."""
 
 
 class Complaint(Data, frozen=True, gc=False):
@@ -241,6 +247,19 @@ class AlertAct(Data, frozen=True, gc=False):
     actor: Text
     note: Note | None = None
     until: Annotated[dt.datetime, Meta(tz=True)] | None = None
+
+
+class Drawn(Data, frozen=True, gc=False):
+    """That a business was drawn for an inspection (MID-21): out of which stratum, by what chance.
+
+    `rank` is its place in the draw's public order, see `models.draw`.
+    """
+
+    item: Text
+    draw: Text
+    stratum: Stratum
+    probability: Annotated[float, Meta(gt=0, le=1)]
+    rank: Annotated[str, Meta(max_length=64)] = ""
 
 
 class ReviewAnswer(Data, frozen=True, gc=False):
@@ -424,6 +443,14 @@ class ReviewAnswered(CloudEvent, tag="review.answered", frozen=True, gc=False):
     data: ReviewAnswer
 
 
+class InspectionDrawn(CloudEvent, tag="inspection.drawn", frozen=True, gc=False):
+    data: Drawn
+
+
+class InspectionReleased(CloudEvent, tag="inspection.released", frozen=True, gc=False):
+    data: OfReason
+
+
 Event: TypeAlias = (
     SubjectRegistered
     | SubjectCancelled
@@ -464,6 +491,8 @@ Event: TypeAlias = (
     | AlertReopened
     | AlertSilenced
     | ReviewAnswered
+    | InspectionDrawn
+    | InspectionReleased
 )
 """Every event of the contract."""
 
@@ -494,6 +523,21 @@ class NormsChanged(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag=
 
     document: str
     hash: Text
+
+
+class DrawOrdered(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="draw.ordered"):
+    """Somebody orders a draw of inspections: every shard says whom it has in the pool, as of here.
+
+    `count` 0 asks how many there are, and draws nobody.
+    """
+
+    draw: Text
+    item: Text
+    count: Annotated[int, Meta(ge=0, le=DRAW_MAX)]
+    seed: Text
+    actor: Text
+    district: Annotated[str, Meta(max_length=12)] = ""
+    note: Note = ""
 
 
 class Detection(Data, frozen=True, gc=False):
@@ -542,7 +586,7 @@ class IntakeReport(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag=
 NO_BUSINESS = ("cell:", "service:")
 """What the keys of alerts begin with that concern no single business."""
 
-Broadcast: TypeAlias = Tick | PolicyChanged | WeightsChanged | NormsChanged
+Broadcast: TypeAlias = Tick | PolicyChanged | WeightsChanged | NormsChanged | DrawOrdered
 """Entries for every shard."""
 LogEvent: TypeAlias = Event | Broadcast | Detected | IntakeReport
 """What the log may hold."""

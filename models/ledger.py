@@ -40,6 +40,7 @@ from models.records import (
     PUBLISHED,
     RECORD,
     RECTIFIED,
+    RELEASED,
     REPAIR_APPLIED,
     REPAIR_APPROVED,
     REPAIR_REJECTED,
@@ -255,7 +256,7 @@ def _dismiss(target: Fact, by: Fact) -> None:
 
 
 _ACTS = frozenset(ALERT_ACTS) | {ANSWERED}
-REVOKING = frozenset({PENALTY_REVOKED, LIST_REVOKED, OBJECTION_UPHELD})
+REVOKING = frozenset({PENALTY_REVOKED, LIST_REVOKED, OBJECTION_UPHELD, RELEASED})
 """Types after which what they name never happened."""
 _MODIFY: dict[int, Callable[[Fact, Fact], None]] = {
     COMPLAINT_CLOSED: _decide,
@@ -270,6 +271,7 @@ _MODIFY: dict[int, Callable[[Fact, Fact], None]] = {
     NOT_RECTIFIED: _settle(1),
     VERIFIED: _settle(0),
     WITHDRAWN: _withdraw,
+    RELEASED: _nothing,
     REPAIR_APPLIED: _repair(1),
     REPAIR_APPROVED: _repair(2),
     REPAIR_REJECTED: _repair(3),

@@ -149,6 +149,47 @@ class Periods(Strict, frozen=True):
     continuous: list[str]
 
 
+class Stratum(Strict, frozen=True):
+    """How often businesses of a grade are drawn for an inspection: `ratio` of them against the
+    other grades, each at most `times` in `months` (0 = as often as need be). Nobody is exempt."""
+
+    ratio: Annotated[float, Meta(gt=0, le=1)]
+    times: Annotated[int, Meta(ge=0, le=100)] = 0
+    months: Annotated[int, Meta(ge=1, le=120)] = 12
+
+
+class Raised(Strict, frozen=True):
+    """What moves a business of a better grade to C in a draw: lists it is on, alerts it has."""
+
+    lists: tuple[Literal["serious", "debtor", "abnormal", "watch", "ban"], ...] = ()
+    rules: tuple[Literal["risk-high", "score-plunge", "complaint-surge", "repeat-offence",
+                         "iot-tamper"], ...] = ()
+
+
+class Inspections(Strict, frozen=True):
+    """Double-random inspections by grade (MID-21).
+
+    `counted`: plans of inspections that count towards `times`; those that a complaint or a lead
+    asked for do not. `waiting_d`: who was drawn is not drawn again for so long, unless inspected.
+    `industries`: (item, code of GB/T 4754 or what it begins with) of trades all in an item's pool.
+    """
+
+    A: Stratum = Stratum(0.02, 1, 24)
+    B: Stratum = Stratum(0.05, 1, 12)
+    C: Stratum = Stratum(0.3, 2, 12)
+    D: Stratum = Stratum(1.0)
+    ungraded: Stratum = Stratum(0.05, 1, 12)
+    counted: tuple[Literal["random", "targeted", "complaint", "joint", "iot"], ...] = (
+        "random", "joint")
+    waiting_d: Days = 90
+    raised: Raised = Raised()
+    industries: tuple[tuple[str, Annotated[str, Meta(pattern="^[A-T][0-9]{0,4}$")]], ...] = ()
+
+    def strata(self) -> tuple[Stratum, ...]:
+        """In the order of `records.STRATA`."""
+        return self.A, self.B, self.C, self.D, self.ungraded
+
+
 class GradeDrop(Strict, frozen=True):
     enabled: bool
     hold_d: Days
@@ -386,6 +427,7 @@ class Policy(Strict, frozen=True):
     learning: Learning = Learning()
     notify: Notify | None = None
     """Who is told of what, and when; None in logs of before: nobody is."""
+    inspections: Inspections = Inspections()
 
 
 CAPPED: dict[str, str] = {
@@ -431,6 +473,9 @@ def problems(policy: Policy) -> str | None:
     ids = [i.id for i in policy.items]
     if len(set(ids)) != len(ids) or "public" in ids:
         return "items: ids must be unique and none may be 'public'"
+    for item, _ in policy.inspections.industries:
+        if item not in ids:
+            return f"inspections.industries={item}: no such item in the catalogue"
     if policy.notify is not None:
         return notify_policy.problems(policy.notify, {i.department for i in policy.items})
     return None

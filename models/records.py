@@ -61,6 +61,8 @@ WITHDRAWN = TYPES["grade.withdrawn"]
 REGISTERED = TYPES["subject.registered"]
 CANCELLED = TYPES["subject.cancelled"]
 ANSWERED = TYPES["review.answered"]
+DRAWN = TYPES["inspection.drawn"]
+RELEASED = TYPES["inspection.released"]
 ALERT_ACTS = {TYPES[f"alert.{name}"]: name for name in
               ("acknowledged", "assigned", "closed", "reopened", "silenced")}
 
@@ -77,6 +79,7 @@ TARGETS: dict[int, frozenset[int]] = {
     NOT_RECTIFIED: frozenset({ORDERED}),
     VERIFIED: frozenset({DECLARED}),
     WITHDRAWN: frozenset({ASSIGNED}),
+    RELEASED: frozenset({DRAWN}),
 }
 """Which types an `of` may name. Repairs and objections may name any record."""
 
@@ -89,6 +92,9 @@ GRADES = "ABCD"
 ISSUERS = ("department", "city", "province", "nation", "market")
 LISTS = ("serious", "debtor", "abnormal", "watch", "red", "ban")
 CLASSES = ("minor", "general", "serious")
+STRATA = ("A", "B", "C", "D", "ungraded")
+PLANS = ("random", "targeted", "complaint", "joint", "iot")
+MILLION = 1_000_000
 RESULTS = ("pass", "fixed", "fail", "obstructed", "untraceable")
 FINDINGS = ("", "minor", "serious", "critical")
 OUTCOMES = ("upheld", "mediated", "rejected", "withdrawn")
@@ -103,6 +109,11 @@ WHOLE_SUBJECT = 0
 def identity(source: str, id: str) -> int:
     """64-bit identity of the pair; a control character cannot occur in either (see intake)."""
     return xxhash.xxh3_64_intdigest(f"{source}\n{id}".encode())
+
+
+def draw_key(draw: str) -> int:
+    """What records name a draw of inspections by: 64 bits."""
+    return identity("draw", draw)
 
 
 def hash32(text: str) -> int:
@@ -142,6 +153,7 @@ class Reducer:
             e.ComplaintClosedEvent: _complaint_closed,
             e.PenaltyDecided: self._penalty,
             e.InspectionCompleted: self._inspection,
+            e.InspectionDrawn: self._drawn,
             e.ActDecidedEvent: self._act,
             e.ActPublishedEvent: _published,
             e.IotAlarm: self._alarm,
@@ -183,8 +195,12 @@ class Reducer:
 
     def _inspection(self, d: e.Inspection) -> Fields:
         worst = max((FINDINGS.index(f.severity) for f in d.findings), default=0)
-        return (0, 0, 0, len(d.findings), self.items[d.item],
-                RESULTS.index(d.result) + 8 * worst)
+        return (draw_key(d.draw) if d.draw else 0, PLANS.index(d.plan), 0, len(d.findings),
+                self.items[d.item], RESULTS.index(d.result) + 8 * worst)
+
+    def _drawn(self, d: e.Drawn) -> Fields:
+        return (draw_key(d.draw), 0, 0, max(1, round(d.probability * MILLION)), self.items[d.item],
+                STRATA.index(d.stratum))
 
     def _act(self, d: e.ActDecided) -> Fields:
         return 0, 0, from_date(d.decided_on), 0, self.items[d.item], ACTS.index(d.act)

@@ -47,11 +47,12 @@ class Profile(msgspec.Struct, frozen=True, array_like=True, gc=False):
     aliases: list[str] = []
     controllers: list[str] = []
     platform: str | None = None
+    items: list[str] = []
 
     @classmethod
     def of(cls, time: int, key: int, r: Registration) -> Profile:
         return cls(time, key, r.name, r.kind, r.district, r.industry, r.size, r.registered_on,
-                   r.aliases, r.controllers, r.platform)
+                   r.aliases, r.controllers, r.platform, r.items)
 
     def contradicts(self, held: Profile | None) -> bool:
         """Whether one code stands for two businesses: a change of name, of kind or of the seat

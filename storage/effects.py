@@ -10,7 +10,9 @@ from typing import Any, TypeAlias
 import msgspec
 
 from models.anomaly import Summary
+from models.events import DrawOrdered
 from models.examples import Example
+from models.inspection_pool import Part
 
 
 class Reason(msgspec.Struct, frozen=True, gc=False):
@@ -137,6 +139,37 @@ class Answered(msgspec.Struct, frozen=True, gc=False):
     reason: str
 
 
+class DrawPooled(msgspec.Struct, frozen=True):
+    """What one shard has in the pool of a draw, at the place of its order in the log."""
+
+    order: DrawOrdered
+    part: Part
+    ratios: list[float]
+    """Of the policy in force, in the order of `records.STRATA`."""
+    clock_ms: int
+    day: int
+    policy: str
+
+
+class DrawnChanged(msgspec.Struct, frozen=True, gc=False):
+    """How far an inspection has come that a business was drawn for."""
+
+    draw: str
+    """`records.draw_key` of it, 16 hex characters."""
+    subject: str
+    item: str
+    stratum: str
+    probability: float
+    """In millionths, as it is kept."""
+    drawn_ms: int
+    state: str
+    """drawn · released · result of the inspection (pass, fixed, fail, obstructed, untraceable)."""
+    findings: int
+    inspected_ms: int
+    """0 = not yet."""
+    updated_ms: int
+
+
 class Signal(msgspec.Struct, frozen=True, gc=False):
     """A complaint as the detection of surges counts it: where, in which trade, about what.
 
@@ -206,4 +239,4 @@ class DeviceSummary(msgspec.Struct, frozen=True, gc=False):
 ForAnalysis: TypeAlias = Signal | Example | Passed | PolicyTaken | DeviceSummary | Misnamed
 """What the analysis of the whole city is told."""
 Effect: TypeAlias = (OpenAlerts | Rejected | AlertChanged | ReviewChanged | SubjectChanged
-                     | Answered | ForAnalysis)
+                     | Answered | DrawPooled | DrawnChanged | ForAnalysis)

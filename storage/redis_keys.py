@@ -9,7 +9,7 @@ import msgspec
 
 from storage.effects import Reason
 
-SCHEMA = 2
+SCHEMA = 3
 """Raised when a key changes its form: a view is then built again from the log."""
 DEAD = msgspec.msgpack.Decoder(tuple[int, str, str, str, str, str, Reason, bytes]).decode
 """A dead letter: received [epoch ms], origin, source, id, type, subject, reason, bytes."""
@@ -36,6 +36,7 @@ class Keys:
         self.rejects_mark = f"{prefix}:rejects:mark"
         self.models = f"{prefix}:models"
         self.feeds = f"{prefix}:feeds"
+        self.draws = f"{prefix}:draws"
 
     def part(self, partition: int) -> str:
         return f"{self.prefix}:part:{partition}"
@@ -49,6 +50,14 @@ class Keys:
     def hours(self, day: int) -> str:
         """Counts of the hours of a day since 1970, UTC."""
         return f"{self.prefix}:hours:{day}"
+
+    def pool(self, draw: str) -> str:
+        """What each partition has in the pool of a draw."""
+        return f"{self.draws}:pool:{draw}"
+
+    def drawn(self, key: str) -> str:
+        """Who was drawn in a draw, by its `records.draw_key` in hex."""
+        return f"{self.draws}:drawn:{key}"
 
     def reviews_in(self, state: str) -> str:
         """`state` is open, closed or all."""

@@ -8,6 +8,8 @@ from typing import NamedTuple
 from storage.effects import (
     AlertChanged,
     Answered,
+    DrawnChanged,
+    DrawPooled,
     OpenAlerts,
     Passed,
     Rejected,
@@ -66,11 +68,13 @@ class Rows(NamedTuple):
     recorded_ms: dict[str, int]
     """When the log took the last word about each of `subjects` [epoch ms]."""
     taken: list[Taken]
+    pools: list[DrawPooled]
+    drawn: list[DrawnChanged]
 
 
 def rows_of(effects: Iterable[Placed]) -> Rows:
     """Rows for some effects in the order of the log. Of a subject only the last word counts."""
-    rows = Rows([], [], {}, {}, [], {}, [], {}, [])
+    rows = Rows([], [], {}, {}, [], {}, [], {}, [], [], [])
     for offset, place, effect, raw in effects:
         assert place < 1 << PLACE_BITS
         seq = offset << PLACE_BITS | place
@@ -98,6 +102,10 @@ def rows_of(effects: Iterable[Placed]) -> Rows:
                 rows.rejects.append((seq, effect, raw))
             case Passed():
                 rows.taken.append(Taken(effect.clock_ms, effect.taken))
+            case DrawPooled():
+                rows.pools.append(effect)
+            case DrawnChanged():
+                rows.drawn.append(effect)
             case _:
                 pass
     return rows

@@ -25,7 +25,7 @@ from storage.rows import rows_of
 from storage.sqlite_schema import SCHEMA
 from storage.view import Placed
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 _PACK = msgspec.msgpack.Encoder().encode
 _REASON = msgspec.msgpack.Decoder(Reason).decode
 
@@ -168,6 +168,11 @@ class SqliteStore:
         if rows.answers:
             db.executemany("INSERT OR REPLACE INTO answers VALUES (?,?,?,?)", [
                 (x.review, x.department, x.time_ms, x.reason) for x in rows.answers])
+        # Of a draw ordered twice the first order stands.
+        db.executemany("INSERT OR IGNORE INTO draws VALUES (?,?,?)", [
+            (x.order.draw, x.clock_ms, _PACK(x)) for x in rows.pools])
+        db.executemany("INSERT OR REPLACE INTO drawn VALUES (?,?,?)", [
+            (x.draw, x.subject, _PACK(x)) for x in rows.drawn])
         if rows.rejects:
             db.executemany(_REJECT, [
                 (x.recorded_ms, "log", x.source, x.id, x.type, x.subject, _PACK(x.reason), raw)

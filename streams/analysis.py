@@ -37,10 +37,11 @@ WEEK_D, WEEKDAY = 7, 5
 of the week before (1970-01-01 was a Thursday)."""
 FAR_MS = 1 << 60
 MODEL = "service:model"
-Own: TypeAlias = e.WeightsChanged | e.NormsChanged | e.Detected
-"""Events that the analysis writes into the log."""
+Own: TypeAlias = e.WeightsChanged | e.NormsChanged | e.Detected | e.DrawOrdered
+"""Events of our own in the log: the analysis writes them, but for orders of draws and what delivery
+says of a receiver."""
 RECEIVER = "service:receiver:"
-"""Key of what delivery says of a receiver: an event of our own too, but none of the analysis."""
+"""Key of what delivery says of a receiver."""
 _KINDS: tuple[type[Any], ...] = ForAnalysis.__args__
 
 
@@ -53,7 +54,7 @@ def next_week_ms(after_ms: int, policy: Policy) -> int:
 
 def is_own(event: object) -> bool:
     """Whether the analysis wrote an event."""
-    return isinstance(event, Own) and not (
+    return isinstance(event, Own) and not isinstance(event, e.DrawOrdered) and not (
         isinstance(event, e.Detected) and event.subject.startswith(RECEIVER))
 
 

@@ -15,8 +15,11 @@ from collections.abc import Callable, Sequence
 import msgspec
 import redis
 
+from alerts.message import Catalogue
+from config.districts import district_names
 from config.load import Settings
 from console.service import Receipt, Rejected, Row
+from models.events import DrawOrdered
 from models.norms import ByClass
 from models.policy import Policy
 from models.scorecard import Card, Timeline
@@ -24,13 +27,15 @@ from models.subject import Subject
 from storage.kafka_client import Outgoing, Topics
 from storage.kafka_log import KafkaLog
 from storage.sqlite_store import Dead
-from streams import codec, outgoing
+from streams import codec, outgoing, rows
+from streams.analysis import Concluded
 from streams.census import Census
 from streams.census_redis import RedisHeld
 from streams.codec import InvalidEvent
 from streams.feeds import CHECKED
 from streams.intake import Intake, oldest_ms
 from streams.options import wall_ms
+from streams.outgoing import conclusion
 from streams.past import past
 from streams.pipeline import Shard
 from streams.queries import Queries, T
@@ -106,6 +111,19 @@ class ClusterService(Queries):
                                key=id.encode())
             self._out.flush()
         return Receipt(accepted, 0, rejected)
+
+    def _say_order(self, order: DrawOrdered) -> None:
+        now_ms = wall_ms()
+        self._out.send(self._topics.conclusions, conclusion(Concluded(now_ms, [order])),
+                       timestamp_ms=now_ms)
+        self._out.flush()
+
+    def _log_ms(self) -> int:
+        return self._reader.clock_ms()
+
+    def _items(self) -> Catalogue:
+        timeline = self._reader.timeline()
+        return rows.catalogue(timeline.last.policy, district_names()) if timeline else {}
 
     def _renew(self) -> None:
         """Check by the policy the log ends with."""

@@ -140,7 +140,7 @@ class Embedded:
         return effects
 
     def _say(self, own: Sequence[Own]) -> list[Effect]:
-        """Write what the analysis concluded."""
+        """Write events of our own."""
         if not own:
             return []
         if any(isinstance(event, e.WeightsChanged) for event in own):

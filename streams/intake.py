@@ -114,6 +114,13 @@ class Intake:
                 if day > latest:
                     raise InvalidEvent(reason("data.decided_on", day.isoformat(),
                                               f"must not lie after the event's time, {latest}"))
+            case e.Registration(items=items):
+                for one in items:
+                    if one not in self.card.item_codes or one == "public":
+                        ids = self.card.item_ids[1:]
+                        raise InvalidEvent(reason(
+                            "data.items", one,
+                            f"must be items of the catalogue, {ids[0]} to {ids[-1]}"))
             case e.Readings():
                 return self._check_readings(event, data)
             case e.ReviewAnswer():

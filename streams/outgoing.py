@@ -18,6 +18,8 @@ from storage.effects import (
     AlertChanged,
     Answered,
     DeviceSummary,
+    DrawnChanged,
+    DrawPooled,
     ForAnalysis,
     Misnamed,
     OpenAlerts,
@@ -138,6 +140,11 @@ class Outgoing:
                     for topic in (topics.signals, topics.examples):
                         yield self._told(topic, id, "xinfeng.policy.taken", effect,
                                          effect.recorded_ms)
+                case DrawnChanged():
+                    yield _event(topics.proposals, effect.subject, id, "xinfeng.inspection.changed",
+                                 effect.subject, effect.updated_ms, rows.drawn_row(effect, items))
+                case DrawPooled():
+                    pass  # Of use to who ordered the draw: the view has it.
                 case OpenAlerts():
                     pass  # A count for lists: whoever reads alerts can count them.
 

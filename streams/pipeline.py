@@ -55,7 +55,7 @@ from storage.effects import (
     ReviewChanged,
     SubjectChanged,
 )
-from streams import devices, panel, signals
+from streams import devices, inspections, panel, signals
 
 HOUR_MS = 3_600_000
 _I = {name: n for n, name in enumerate(INDICATORS)}
@@ -69,7 +69,7 @@ _SCORED = frozenset({r.COMPLAINT, r.COMPLAINT_CLOSED, r.INSPECTION, r.ALARM, r.I
 """Types that may move a risk score."""
 _SPOTLESS = frozenset({r.COMPLAINT, r.COMPLAINT_CLOSED, r.ACT, r.PUBLISHED, r.COMMITMENT,
                        r.FULFILLED, r.DECLARED, r.VERIFIED, r.INTERVIEW, r.ORDERED, r.RECTIFIED,
-                       r.INSPECTION, r.ASSIGNED, r.READINGS, r.PERFORMED})
+                       r.INSPECTION, r.ASSIGNED, r.READINGS, r.PERFORMED, r.DRAWN, r.RELEASED})
 """Types that cannot lower a credit score (an inspection that was passed, that is)."""
 _MOVES = frozenset({r.INSPECTION, r.FULFILLED, r.VERIFIED, r.ALARM, r.BREACHED, r.NOT_RECTIFIED,
                     r.ARREARS})
@@ -362,6 +362,11 @@ class Shard:
                 self._effects.append(signals.signal(subject, complaint, ref, "", card,
                                                     self.clock_ms))
         self._judge(subject, event, row, target)
+        draw = inspections.concerned(row, target)
+        if draw:
+            drawn = inspections.course(subject, draw, card, self.clock_ms)
+            if drawn is not None:
+                self._effects.append(drawn)
         return None
 
     @staticmethod
@@ -964,6 +969,9 @@ class Shard:
             case e.NormsChanged(document=document):
                 self.norms = norms.decode(document)
                 self._judge_all_anew()
+            case e.DrawOrdered():
+                self._effects.append(inspections.pool(event, self.subjects.values(), self._card,
+                                                      self.day, self.clock_ms))
             case _:
                 pass
 

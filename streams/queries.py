@@ -9,6 +9,7 @@ from console.service import Column, Row
 from streams import profile as profiles
 from streams import review_board
 from streams.centre import Centre
+from streams.drawing import Drawing
 from streams.pipeline import Shard
 from streams.report import report
 from streams.show import describe
@@ -19,11 +20,12 @@ T = TypeVar("T")
 Deliveries = Callable[[str], list[Row]]
 
 
-class Queries(Centre):
+class Queries(Centre, Drawing):
     """Passes questions on to a view, or puts them to a subject's state; `console.service.Service`
     says what they mean."""
 
     def __init__(self, view: View, situation: Situation) -> None:
+        super().__init__()
         self._view = view
         self._situation = situation
         self._deliveries: Deliveries | None = None

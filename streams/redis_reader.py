@@ -13,7 +13,7 @@ import redis
 from config.districts import district_names
 from storage import redis_keys as keys
 from storage import tallies
-from storage.effects import AlertChanged, ReviewChanged
+from storage.effects import AlertChanged, DrawnChanged, DrawPooled, ReviewChanged
 from storage.rows import SubjectRow
 from storage.sqlite_store import StoreError
 from storage.tallies import Lane
@@ -29,6 +29,8 @@ LOOKED_BACK = 20_000
 ANSWER_S = 60.0
 _ALERT = msgspec.msgpack.Decoder(AlertChanged).decode
 _REVIEW = msgspec.msgpack.Decoder(ReviewChanged).decode
+_POOL = msgspec.msgpack.Decoder(DrawPooled).decode
+_DRAWN = msgspec.msgpack.Decoder(DrawnChanged).decode
 
 
 class RedisReader(RedisNumbers):
@@ -184,6 +186,29 @@ class RedisReader(RedisNumbers):
     def workday(self, day: int, n: int) -> int:
         timeline = self.timeline()
         return timeline.last.workday(day, n) if timeline is not None else day + n
+
+    # ------------------------------------------------------------------------------------- draws
+
+    def pools(self, draw: str) -> list[DrawPooled]:
+        held = self.client.hgetall(self.keys.pool(draw))
+        return [_POOL(held[n]) for n in sorted(held, key=int)]
+
+    def draw_ids(self, limit: int, before: str | None = None) -> list[str]:
+        start = 0
+        if before is not None:
+            rank = self.client.zrevrank(self.keys.draws, before)
+            if rank is None:
+                return []
+            start = rank + 1
+        return [id.decode() for id in self.client.zrevrange(self.keys.draws, start,
+                                                            start + limit - 1)]
+
+    def drawn(self, key: str) -> list[DrawnChanged]:
+        held = self.client.hgetall(self.keys.drawn(key))
+        return [_DRAWN(body) for _, body in sorted(held.items())]
+
+    def shards(self) -> int:
+        return self.partitions()
 
     # ---------------------------------------------------------------------------------- subjects
 

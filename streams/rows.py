@@ -14,7 +14,7 @@ from models.events import NO_BUSINESS
 from models.ledger import DAY_MS
 from models.policy import Policy
 from storage import tallies
-from storage.effects import AlertChanged, Evidence, Reason, ReviewChanged
+from storage.effects import AlertChanged, DrawnChanged, Evidence, Reason, ReviewChanged
 from streams.show import iso_day, iso_ms
 
 Row = dict[str, Any]
@@ -120,6 +120,16 @@ def review_row(effect: ReviewChanged, name: str, reasons: dict[tuple[str, int], 
                      "reason": reasons.get((a["department"], a["time_ms"]), "")}
                     for a in effect.answers],
     }
+
+
+def drawn_row(effect: DrawnChanged, items: Catalogue) -> Row:
+    """A business that was drawn for an inspection, and what came of it."""
+    return {"draw": effect.draw, "subject": effect.subject, "item": effect.item,
+            "department": items.get(effect.item, {}).get("department", ""),
+            "stratum": effect.stratum, "probability": effect.probability,
+            "drawn_at": iso_ms(effect.drawn_ms), "state": effect.state,
+            "findings": effect.findings,
+            "inspected_at": iso_ms(effect.inspected_ms) if effect.inspected_ms else None}
 
 
 def reject_row(received_ms: int, origin: str, source: str, id: str, type_: str, subject: str,

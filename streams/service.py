@@ -16,7 +16,9 @@ from contextlib import closing
 
 import msgspec
 
+from alerts.message import Catalogue
 from console.service import Receipt, Rejected, Row
+from models.events import DrawOrdered
 from models.norms import ByClass
 from models.scorecard import Timeline
 from models.subject import Subject
@@ -163,6 +165,16 @@ class EmbeddedService(Queries):
         """Write what the delivery of alerts found out about itself."""
         with self._lock:
             self._safely(lambda: self.runner.say(own))
+
+    def _say_order(self, order: DrawOrdered) -> None:
+        self.say([order])
+
+    def _log_ms(self) -> int:
+        with self._lock:
+            return self.runner.shard.clock_ms
+
+    def _items(self) -> Catalogue:
+        return self._reader.items
 
     def _dated(self, event: Row) -> Row:
         """The act by the simulated clock; sent again, it must still be the same event."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple, Protocol
 
 from alerts.lifecycle import OPEN
+from storage.effects import DrawnChanged, DrawPooled
 from storage.tallies import Lane
 from streams.rows import Row
 
@@ -98,6 +99,19 @@ class View(Protocol):
 
         `q` is looked for in code and name; ASCII letters count as equal in both cases.
         """
+
+    def pools(self, draw: str) -> list[DrawPooled]:
+        """What each shard that has answered has in the pool of a draw; none = no such draw."""
+
+    def draw_ids(self, limit: int, before: str | None = None) -> list[str]:
+        """Draws, the newest order first, without mere counts of a pool; `before` = the last of
+        the page before."""
+
+    def drawn(self, key: str) -> list[DrawnChanged]:
+        """Who was drawn in a draw (`streams.draws.key_of`), and what came of it, by code."""
+
+    def shards(self) -> int:
+        """How many answer an order; 0 = not known yet."""
 
     def rejects(self, *, limit: int = 50, before: int | None = None) -> list[Row]:
         """Dead letters, newest first; -1 = all that are kept; `before` = the last `seq` of the page

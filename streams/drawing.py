@@ -1,0 +1,134 @@
+"""Draws of inspections, for both runners: ordered, made, recorded, looked at, taken back."""
+
+from __future__ import annotations
+
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import msgspec
+
+from alerts.message import Catalogue
+from console.service import Receipt, Row
+from models.calendar import DAY_MS
+from models.draw import Outcome
+from models.events import DrawOrdered
+from storage.effects import DrawPooled
+from streams import draws
+from streams.view import View
+
+ANSWER_S = 30.0
+"""How long the shards are waited for."""
+LOOK_S = 0.05
+BATCH = 500
+KEPT_MAX = 64
+"""Outcomes remembered: complete ones change no more."""
+
+
+class Drawing(ABC):
+    """The part of a service that draws."""
+
+    _view: View
+
+    def __init__(self) -> None:
+        self._outcomes: OrderedDict[str, tuple[list[DrawPooled], Outcome]] = OrderedDict()
+        self._outcomes_lock = threading.Lock()
+
+    @abstractmethod
+    def _say_order(self, order: DrawOrdered) -> None:
+        """Put an order into the log of every shard."""
+
+    @abstractmethod
+    def _log_ms(self) -> int:
+        """The log's clock [epoch ms]."""
+
+    @abstractmethod
+    def _items(self) -> Catalogue:
+        """Names of items, departments and districts."""
+
+    @abstractmethod
+    def submit(self, raws: Sequence[bytes], origin: str) -> Receipt: ...
+
+    def order_draw(self, item: str, count: int, seed: str, actor: str, *, district: str = "",
+                   note: str = "") -> Row:
+        clock_ms = self._log_ms()
+        order = draws.order(item, count, seed, actor, district=district, note=note,
+                            day=(clock_ms + self._view.utc_offset_ms()) // DAY_MS,
+                            clock_ms=clock_ms)
+        if not self._view.pools(order.draw):
+            self._say_order(order)
+        until = time.monotonic() + ANSWER_S
+        while not self._complete(pools := self._view.pools(order.draw)):
+            if time.monotonic() > until:
+                break
+            time.sleep(LOOK_S)
+        if not pools:
+            raise TimeoutError(f"draw {order.draw}: ordered; no shard has answered within "
+                               f"{ANSWER_S:.0f} s, it will be made when they do")
+        self._record(order.draw)
+        row = self.draw(order.draw)
+        assert row is not None
+        return row
+
+    def _complete(self, pools: Sequence[DrawPooled]) -> bool:
+        return len(pools) == self._view.shards()
+
+    def _record(self, draw_id: str) -> None:
+        """Tell the businesses' histories who was drawn, unless they know: whoever looks at a draw
+        whose maker ended in between ends it."""
+        pools, made = self._outcome(draw_id)
+        if not self._complete(pools) or not made.picked or len(made.picked) <= len(
+                self._view.drawn(draws.key_of(draw_id))):
+            return
+        self._hand_in(draws.events(pools, made))
+
+    def _hand_in(self, events: Sequence[Row]) -> None:
+        raws = [msgspec.json.encode(event) for event in events]
+        for start in range(0, len(raws), BATCH):
+            self.submit(raws[start : start + BATCH], "draws")
+
+    def _outcome(self, draw_id: str) -> tuple[list[DrawPooled], Outcome]:
+        with self._outcomes_lock:
+            held = self._outcomes.get(draw_id)
+        if held is not None:
+            return held
+        pools = self._view.pools(draw_id)
+        made = pools, draws.outcome(pools)
+        if self._complete(pools):
+            with self._outcomes_lock:
+                self._outcomes[draw_id] = made
+                while len(self._outcomes) > KEPT_MAX:
+                    self._outcomes.popitem(last=False)
+        return made
+
+    def draw(self, draw_id: str) -> Row | None:
+        if not self._view.pools(draw_id):
+            return None
+        pools, made = self._outcome(draw_id)
+        if not self._complete(pools):
+            return {**draws.draw_row(pools, made, [], self._items(), complete=False),
+                    "picked": []}
+        self._record(draw_id)
+        drawn = self._view.drawn(draws.key_of(draw_id))
+        return {**draws.draw_row(pools, made, drawn, self._items(), complete=True),
+                "picked": draws.picked_rows(made, drawn)}
+
+    def draws(self, *, limit: int = 50, before: str | None = None) -> list[Row]:
+        out = []
+        for draw_id in self._view.draw_ids(limit, before):
+            pools, made = self._outcome(draw_id)
+            out.append(draws.draw_row(
+                pools, made, self._view.drawn(draws.key_of(draw_id)), self._items(),
+                complete=self._complete(pools)))
+        return out
+
+    def release_draw(self, draw_id: str, actor: str, reason: str) -> Row | None:
+        row = self.draw(draw_id)
+        if row is None:
+            return None
+        self._hand_in(draws.releases(
+            draw_id, [one["subject"] for one in row["picked"] if one["state"] == "drawn"],
+            f"{reason} ({actor})", self._log_ms()))
+        return self.draw(draw_id)
