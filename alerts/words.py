@@ -15,6 +15,7 @@ from models.records import (
     NO_GRADE,
     OUTCOMES,
     RESULTS,
+    STRATA,
 )
 
 Pair = tuple[str, str]
@@ -73,6 +74,8 @@ TYPE_WORDS: dict[str, Pair] = {
     "alert.reopened": ("重新打开预警", "Alert reopened"),
     "alert.silenced": ("静默预警", "Alert silenced"),
     "review.answered": ("复核答复", "Review answered"),
+    "inspection.drawn": ("被随机抽中检查", "Drawn for an inspection"),
+    "inspection.released": ("抽中检查撤回", "Drawn inspection released"),
 }
 _CLASS_WORDS: dict[str, Pair] = {
     "minor": ("轻微", "minor"), "general": ("一般", "general"), "serious": ("严重", "serious"),
@@ -161,6 +164,13 @@ def _assigned(variant: int) -> Pair:
     return f"{GRADES[variant & 7]} 级，{zh}", f"{GRADES[variant & 7]}, by {en}"
 
 
+def _drawn(variant: int) -> Pair:
+    stratum = STRATA[variant]
+    if stratum == "ungraded":
+        return "未评级层", "stratum of the ungraded"
+    return f"{stratum} 级层", f"stratum {stratum}"
+
+
 def _answered(variant: int) -> Pair:
     if not variant & 8:
         return "维持原等级", "grade kept"
@@ -185,4 +195,5 @@ _PARTICULARS: dict[str, Callable[[int], Pair]] = {
                                                                        "not authorised"),
     "grade.assigned": _assigned,
     "review.answered": _answered,
+    "inspection.drawn": _drawn,
 }

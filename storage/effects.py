@@ -156,6 +156,9 @@ class DrawnChanged(msgspec.Struct, frozen=True, gc=False):
 
     draw: str
     """`records.draw_key` of it, 16 hex characters."""
+    source: str
+    id: str
+    """Of the event that says so."""
     subject: str
     item: str
     stratum: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from models.draw import pooled
 from models.events import DrawOrdered
@@ -31,9 +31,10 @@ def concerned(row: Row, target: Row | None) -> int:
     return 0
 
 
-def course(subject: Subject, draw: int, card: Card, clock_ms: int) -> DrawnChanged | None:
+def course(subject: Subject, draw: int, card: Card, clock_ms: int,
+           named: Callable[[int], tuple[str, str]]) -> DrawnChanged | None:
     """How far the inspection has come that a draw asked for; None where the business was not drawn
-    in it, as far as is known."""
+    in it, as far as is known. `named` gives source and id of a record."""
     facts = resolve(subject.facts, card.offset_ms)
     drawn = min((f for f in facts.by_type.get(DRAWN, ()) if f.of == draw),
                 key=lambda f: (f.revoked, f.time, f.key), default=None)
@@ -46,6 +47,6 @@ def course(subject: Subject, draw: int, card: Card, clock_ms: int) -> DrawnChang
     if done is not None:
         state = RESULTS[done.variant & 7]
     return DrawnChanged(
-        f"{draw:016x}", subject.key, card.item_ids[drawn.item], STRATA[drawn.variant],
-        drawn.extra / MILLION, drawn.time, state, done.extra if done is not None else 0,
+        f"{draw:016x}", *named(drawn.key), subject.key, card.item_ids[drawn.item],
+        STRATA[drawn.variant], drawn.extra / MILLION, drawn.time, state, done.extra if done is not None else 0,
         done.time if done is not None else 0, clock_ms)

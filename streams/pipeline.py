@@ -364,7 +364,8 @@ class Shard:
         self._judge(subject, event, row, target)
         draw = inspections.concerned(row, target)
         if draw:
-            drawn = inspections.course(subject, draw, card, self.clock_ms)
+            drawn = inspections.course(subject, draw, card, self.clock_ms,
+                                       lambda key: self._named(subject, [key])[0])
             if drawn is not None:
                 self._effects.append(drawn)
         return None

@@ -124,7 +124,8 @@ def review_row(effect: ReviewChanged, name: str, reasons: dict[tuple[str, int], 
 
 def drawn_row(effect: DrawnChanged, items: Catalogue) -> Row:
     """A business that was drawn for an inspection, and what came of it."""
-    return {"draw": effect.draw, "subject": effect.subject, "item": effect.item,
+    return {"draw": effect.draw, "event": {"source": effect.source, "id": effect.id},
+            "subject": effect.subject, "item": effect.item,
             "department": items.get(effect.item, {}).get("department", ""),
             "stratum": effect.stratum, "probability": effect.probability,
             "drawn_at": iso_ms(effect.drawn_ms), "state": effect.state,

@@ -100,6 +100,7 @@ KINDS: tuple[str, ...] = tuple(
         "grade.assigned": 6, "grade.withdrawn": 2, "subject.registered": 3,
         "subject.cancelled": 1, "review.answered": 3, "alert.acknowledged": 2,
         "alert.closed": 1, "alert.reopened": 1, "alert.silenced": 1, "alert.assigned": 1,
+        "inspection.drawn": 3, "inspection.released": 2,
     }.items() for _ in range(weight))
 IOT_WEIGHT = 12
 
@@ -381,7 +382,11 @@ def _data(kind: str, move: Move, target: Made | None, shape: Shape, subject: str
         case "inspection.completed":
             return {"item": item, "plan": "random",
                     "result": r.RESULTS[(0, 0, 1, 2, 2, 3, 4)[a % 7]],
-                    "findings": [{"code": "f", "severity": severity[b % 3]}] * (b // 3 % 3)}
+                    "findings": [{"code": "f", "severity": severity[b % 3]}] * (b // 3 % 3),
+                    **({"draw": f"draw-{b % 2}"} if a % 2 else {})}
+        case "inspection.drawn":
+            return {"item": item, "draw": f"draw-{b % 2}", "stratum": r.STRATA[a % 5],
+                    "probability": (1 + b % 4) / 4}
         case "iot.alarm":
             return {"item": item, "device": f"d{b % 2}", "code": "over", "severity": 1 + a % 4,
                     "verified": bool(b % 2)}

@@ -128,6 +128,7 @@ VARIANTS: dict[str, list[int]] = {
     "grade.assigned": [grade + 8 * issuer for grade, issuer in product(
         range(4), range(len(r.ISSUERS)))],
     "review.answered": [r.NO_GRADE, 8 + r.NO_GRADE, 8, 11],
+    "inspection.drawn": list(range(len(r.STRATA))),
 }
 
 

@@ -33,7 +33,8 @@ from streams.simulate.places import DISTRICTS
 from streams.simulate.trades import ITEMS, TRADES
 
 SUBJECTS, DAYS, SEED = 3000, 365, 7
-PEOPLE_ACTS = ("alert.", "review.")  # only a person at the console sends these
+PEOPLE_ACTS = ("alert.", "review.", "inspection.drawn", "inspection.released")
+"""Only a person at the console sends these, or makes them be sent."""
 
 
 @pytest.fixture(scope="module")
