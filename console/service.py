@@ -39,6 +39,14 @@ class Receipt(msgspec.Struct, frozen=True):
     rejected: list[Rejected]
 
 
+class Unfit(Exception):
+    """What was asked for cannot be: the field, the value given, what was allowed."""
+
+    def __init__(self, field: str, value: object, allowed: str) -> None:
+        super().__init__(f"{field}={value}: {allowed}")
+        self.field, self.value, self.allowed = field, value, allowed
+
+
 class Service(Protocol):
     """The system as the console sees it."""
 
@@ -138,7 +146,8 @@ class Service(Protocol):
 
         Raises
         ------
-        TimeoutError: it is ordered, but not everybody has answered yet.
+        Unfit: item, count, seed, district or actor is not what it must be.
+        TimeoutError: it is ordered, but nobody has answered yet.
         """
 
     def release_draw(self, draw_id: str, actor: str, reason: str) -> Row | None:

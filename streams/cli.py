@@ -34,6 +34,7 @@ from streams import (
     cli_act,
     cli_centre,
     cli_cluster,
+    cli_draw,
     cli_notify,
     cli_replay,
     cli_report,
@@ -69,6 +70,7 @@ cli_cluster.register(app)
 cli_notify.register(app)
 cli_act.register(app)
 cli_centre.register(app)
+cli_draw.register(app)
 
 
 @app.command()

@@ -108,7 +108,7 @@ def _do(id: str, act: str, body: Row, url: str, store: Path | None) -> None:
     """At a running service, or on a store that no service holds."""
     folder = "reviews" if act == "answer" else "alerts"
     if store is None:
-        put(_post(f"{(url or URL).rstrip('/')}/api/v1/{folder}/"
+        put(post(f"{(url or URL).rstrip('/')}/api/v1/{folder}/"
                   f"{urllib.parse.quote(id, safe='/')}/{act}", body))
         return
     if url:
@@ -128,7 +128,8 @@ def _do(id: str, act: str, body: Row, url: str, store: Path | None) -> None:
             _refuse(problem.status_code, str(problem.detail))
 
 
-def _post(url: str, body: Row) -> Row:
+def post(url: str, body: Row) -> Row:
+    """What a running service answers; what it refuses is said in one line."""
     headers = {"content-type": "application/json"}
     if token := os.environ.get("XINFENG_TOKEN"):
         headers["authorization"] = f"Bearer {token}"

@@ -56,7 +56,7 @@ class Drawing(ABC):
         clock_ms = self._log_ms()
         order = draws.order(item, count, seed, actor, district=district, note=note,
                             day=(clock_ms + self._view.utc_offset_ms()) // DAY_MS,
-                            clock_ms=clock_ms)
+                            clock_ms=clock_ms, items=self._items())
         if not self._view.pools(order.draw):
             self._say_order(order)
         until = time.monotonic() + ANSWER_S

@@ -15,8 +15,9 @@ import msgspec
 import xxhash
 
 from alerts.message import Catalogue
+from console.service import Unfit
 from models.draw import Outcome, draw
-from models.events import DrawOrdered
+from models.events import DRAW_MAX, DrawOrdered
 from models.records import draw_key
 from storage.effects import DrawnChanged, DrawPooled
 from streams.show import iso_day, iso_ms
@@ -29,9 +30,24 @@ UNSEEN = ("drawn", "released")
 
 
 def order(item: str, count: int, seed: str, actor: str, *, district: str = "", note: str = "",
-          day: int, clock_ms: int) -> DrawOrdered:
+          day: int, clock_ms: int, items: Catalogue) -> DrawOrdered:
     """An order, named by what is ordered on a civil day: given twice it is one. A count of the pool
-    (`count` 0) is always a new one."""
+    (`count` 0) is always a new one.
+
+    Raises
+    ------
+    Unfit: a field is not what it must be.
+    """
+    known = [id for id, names in items.items() if "item" in names]
+    if item not in known:
+        raise Unfit("item", item, f"must be an item of the catalogue, {known[0]} to {known[-1]}")
+    if not 0 <= count <= DRAW_MAX:
+        raise Unfit("count", count, f"must be 1 to {DRAW_MAX}, or 0 to count the pool")
+    for field, text, most in (("seed", seed, 256), ("actor", actor, 256), ("note", note, 2000)):
+        if (field != "note" and not text.strip()) or len(text) > most or not text.isprintable():
+            raise Unfit(field, text[:40], f"must be printable text of at most {most} characters")
+    if district and "district" not in items.get(district, {}):
+        raise Unfit("district", district, "must be the code of a district, or nothing")
     what = msgspec.json.encode([item, count, seed, district, day if count else clock_ms])
     kind = "draw" if count else "pool"
     return DrawOrdered(f"{kind}-{xxhash.xxh3_128_hexdigest(what)[:20]}", item, count, seed, actor,

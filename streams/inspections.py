@@ -48,5 +48,5 @@ def course(subject: Subject, draw: int, card: Card, clock_ms: int,
         state = RESULTS[done.variant & 7]
     return DrawnChanged(
         f"{draw:016x}", *named(drawn.key), subject.key, card.item_ids[drawn.item],
-        STRATA[drawn.variant], drawn.extra / MILLION, drawn.time, state, done.extra if done is not None else 0,
-        done.time if done is not None else 0, clock_ms)
+        STRATA[drawn.variant], drawn.extra / MILLION, drawn.time, state,
+        done.extra if done is not None else 0, done.time if done is not None else 0, clock_ms)

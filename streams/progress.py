@@ -9,10 +9,28 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 Report = Callable[[int, Any], None]
 """Called with the events read so far and the file they come from; None at the end."""
+
+
+@contextmanager
+def folding() -> Iterator[Callable[[int], None]]:
+    """A count of the events folded so far, on a terminal only."""
+    console = Console(stderr=True)
+    with Progress(SpinnerColumn(), TextColumn("{task.completed:,.0f} events"), TimeElapsedColumn(),
+                  console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda events: bar.update(task, completed=events)
 
 
 @contextmanager

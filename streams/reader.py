@@ -40,14 +40,15 @@ _BOARD = "FROM board WHERE a=? AND b=? AND lane=? AND at>? AND at<?"
 STORY_MAX = 200
 """Transitions of one alert that are shown."""
 
-_POLICY = """
-SELECT body FROM log WHERE subjects = zeroblob(8) AND length(body) > 2000
-ORDER BY offset DESC LIMIT 1"""
+_POLICIES = """
+SELECT offset FROM log WHERE subjects = zeroblob(8) AND length(body) > 2000 ORDER BY offset DESC"""
 
 
 def policy_of(store: SqliteStore) -> Policy | None:
-    """The policy a store's log ends with. It stands in an envelope of its own, as ticks may."""
-    for (body,) in store.query(_POLICY):
+    """The policy a store's log ends with. It stands in an envelope of its own, as others of no
+    subject do."""
+    for (offset,) in store.query(_POLICIES):
+        [(body,)] = store.query("SELECT body FROM log WHERE offset=?", (offset,))
         for entry in codec.decode_envelope(body):
             if isinstance(entry.event, e.PolicyChanged):
                 return decode(entry.event.document)

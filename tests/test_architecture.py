@@ -36,6 +36,8 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("streams/service.py", "console.service"): "implements the protocol that the console asks for",
     ("streams/cluster_service.py", "console.service"): "implements it too",
     ("streams/queries.py", "console.service"): "its reading half, for both",
+    ("streams/drawing.py", "console.service"): "the part of it that draws, for both",
+    ("streams/draws.py", "console.service"): "what an order is refused with",
     ("streams/run.py", "console"): "composition root: puts the console beside the runner",
     ("streams/cli_act.py", "console.acts"): "people's acts by command, on a store",
     ("streams/cli_act.py", "console.problems"): "what they are refused with",

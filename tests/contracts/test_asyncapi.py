@@ -32,12 +32,19 @@ from confluent_kafka import Consumer
 from config import load
 from config.districts import district_names
 from models.anomaly import Summary
-from models.events import EVENT_TYPES, Detected, Detection, NormsChanged, WeightsChanged
+from models.events import (
+    EVENT_TYPES,
+    Detected,
+    Detection,
+    DrawOrdered,
+    NormsChanged,
+    WeightsChanged,
+)
 from models.examples import Example
 from models.scorecard import Card
 from models.weights import Weights
 from storage import kafka_topics
-from storage.effects import DeviceSummary, Misnamed, Reason, Rejected, Signal
+from storage.effects import DeviceSummary, DrawnChanged, Misnamed, Reason, Rejected, Signal
 from storage.kafka_client import Topics
 from storage.kafka_outbox import KafkaOutbox
 from storage.sqlite_store import Dead
@@ -149,6 +156,8 @@ def rare() -> list[Placed]:
         DeviceSummary(2932, "coldchain", "temperature_c", "00ff00ff00ff00ff", Summary(
             (1.0,), (0.5,), ((1.0, 2.0),), ((3.0,),), 0.1)),
         Misnamed(3_600_000, 0, {"dept-a": 2}),
+        DrawnChanged("00ff00ff00ff00ff", "s", "i", "91500106MA5U00011W", "cq1-17", "C", 0.55, 1,
+                     "fixed", 2, 3, 4),
     ]
     return [Placed(7, n, effect, b"\xff") for n, effect in enumerate(effects)]
 
@@ -160,7 +169,8 @@ def concluded() -> list[Concluded]:
     found = Detection("regional-surge-1", "regional-surge", "red", True, 1, "cq1-17", ["cq1-17"],
                       {"reports": "9"}, [("s", "i", "complaint.filed", 1)], ["91500106MA5U00011W"])
     return [Concluded(1, []), Concluded(2, [
-        WeightsChanged(weights), NormsChanged("{}", "00"), Detected("cell:x", 2, found)])]
+        WeightsChanged(weights), NormsChanged("{}", "00"), Detected("cell:x", 2, found),
+        DrawOrdered("draw-1", "cq1-17", 20, "2026-11-22", "duty")])]
 
 
 # -------------------------------------------------------------------------------------- tests
@@ -217,7 +227,7 @@ def test_what_is_said_fits_its_payload(changes: list[Change | Dead]) -> None:
         "xinfeng.hour.passed", "xinfeng.policy.taken", "xinfeng.device.summary",
         "xinfeng.concluded"}
     unusual = list(Outgoing(Topics.of("xinfeng"), 0, lambda _: "").messages(rare(), {}, 0))
-    assert [wrong(m.topic, m.value) for m in unusual] == [[]] * 5
+    assert [wrong(m.topic, m.value) for m in unusual] == [[]] * 6
     assert "raw_base64" in unusual[0].value.decode()
 
 
