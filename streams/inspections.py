@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from models.draw import pooled
 from models.events import DrawOrdered
 from models.ledger import REVOKING, resolve
-from models.records import DRAWN, INSPECTION, MILLION, RELEASED, RESULTS, STRATA, Row
+from models.records import DRAWN, INSPECTION, MILLION, RESULTS, STRATA, Row, find
 from models.scorecard import Card
 from models.subject import Subject
 from storage.effects import DrawnChanged, DrawPooled
@@ -22,13 +22,17 @@ def pool(order: DrawOrdered, subjects: Iterable[Subject], card: Card, day: int,
                       [x.ratio for x in card.policy.inspections.strata()], clock_ms, day, card.hash)
 
 
-def concerned(row: Row, target: Row | None) -> int:
-    """Key of the draw that a new record says something of; 0 = of none."""
-    if row[7] in _OWN:
-        return row[1]
-    if target is not None and target[7] in _OWN and (row[7] in REVOKING or row[7] == RELEASED):
-        return target[1]
-    return 0
+def concerned(subject: Subject, row: Row) -> int:
+    """Key of the draw that a new record says something of, be it that it takes something back, or
+    takes back what did; 0 = of none."""
+    seen = set()
+    while row[7] not in _OWN:
+        named = find(subject.facts, row[1]) if row[7] in REVOKING else None
+        if named is None or named[0] in seen:
+            return 0
+        seen.add(named[0])
+        row = named
+    return row[1]
 
 
 def course(subject: Subject, draw: int, card: Card, clock_ms: int,

@@ -362,7 +362,7 @@ class Shard:
                 self._effects.append(signals.signal(subject, complaint, ref, "", card,
                                                     self.clock_ms))
         self._judge(subject, event, row, target)
-        draw = inspections.concerned(row, target)
+        draw = inspections.concerned(subject, row)
         if draw:
             drawn = inspections.course(subject, draw, card, self.clock_ms,
                                        lambda key: self._named(subject, [key])[0])

@@ -13,20 +13,24 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import events as ev
+import msgspec
 import oracle
 from events import BEIJING, DAY_MS, Made, codes, make
 
 from alerts.rules import View
 from models import events as e
 from models import records as r
+from models.draw import draw
 from models.identity import seal
+from models.inspection_pool import place
 from models.ledger import resolve, segments
 from models.policy import INDICATORS
 from models.score import of_item, score
+from models.scorecard import Card
 from models.subject import Subject
 from models.weights import Weights
-from storage.effects import AlertChanged, Effect, Rejected
-from streams import checkpoint, codec, digest, show
+from storage.effects import AlertChanged, DrawnChanged, DrawPooled, Effect, Rejected
+from streams import checkpoint, codec, digest, inspections, show
 from streams.pipeline import Entry, Shard
 
 Check: TypeAlias = Callable[[Sequence[Made], str, int], None]
@@ -193,6 +197,64 @@ def partitions(made: Sequence[Made], variant: str, seed: int) -> None:
     assert digest.total(shards) == digest.total([whole]), "partitions"
     got = {key: held for shard in shards for key, held in oracle.describe(shard).items()}
     assert got == oracle.describe(whole), "partitions"
+
+
+def drawing(made: Sequence[Made], variant: str, seed: int) -> None:
+    """A draw finds whom the records say, in whatever order they came and wherever they lie; and
+    what was said last of each inspection is how it stands."""
+    rng = random.Random(seed)
+    card = ev.card(variant)
+    item = card.item_ids[rng.choice([1, 8, 15])]
+    order = e.DrawOrdered("draw-9", item, rng.randrange(1, 4), str(seed), "duty")
+    end_ms = ev.end_ms(made, 2)
+    found = []
+    for way in ("as it came", "shuffled", "three shards"):
+        arrivals = ev.entries(rng.sample(made, len(made)) if way == "shuffled" else made)
+        parts = 3 if way == "three shards" else 1
+        pools, said = [], {}
+        for part in range(parts):
+            own = [x for x in arrivals
+                   if sum(getattr(x.event, "subject", "").encode()) % parts == part]
+            shard = ev.shard(variant)
+            for entry in (*own, ev.tick(end_ms), Entry(end_ms, codec.encode(order), order)):
+                for effect in shard.step([entry]):
+                    if isinstance(effect, DrawPooled):
+                        pools.append(effect)
+                    elif isinstance(effect, DrawnChanged):
+                        said[effect.draw, effect.subject] = msgspec.structs.replace(
+                            effect, updated_ms=0)
+            for subject in shard.subjects.values():
+                standing(shard, subject, item, said)
+            [pool] = pools[part:]
+            plain = sorted(s.key for s in shard.subjects.values()
+                           if in_pool(s, card.item_codes[item], card, shard.day))
+            assert plain == sorted(s.key for s in shard.subjects.values() if place(
+                s, card.item_codes[item], card, shard.day)), "pool"
+            assert len(plain) == sum(pool.part.eligible) + sum(pool.part.resting), "pool"
+        found.append((draw(order, [p.part for p in pools], pools[0].ratios), said))
+    assert found[0] == found[1] == found[2], "draw"
+
+
+def in_pool(subject: Subject, item: int, card: Card, day: int) -> bool:
+    """The plain reading: registered, not cancelled, and a fact that stands names the item."""
+    facts = resolve(subject.facts, card.offset_ms)
+    gone = any(f.type == r.CANCELLED and not f.revoked and f.day <= day
+               for f in facts.by_key.values())
+    if not subject.profile or gone:
+        return False
+    return any(f.item == item and f.type != r.DRAWN and f.type not in r.MODIFIERS and not f.revoked
+               for f in facts.by_key.values()) or any(
+        of == item for of, _, _ in subject.devices or ())
+
+
+def standing(shard: Shard, subject: Subject, item: str,
+             said: dict[tuple[str, str], DrawnChanged]) -> None:
+    """What was said of a business' inspections is what its records say now."""
+    assert shard.timeline is not None
+    card = shard.timeline.last
+    for key in {row[1] for row in r.RECORD.iter_unpack(subject.facts) if row[7] == r.DRAWN}:
+        now = inspections.course(subject, key, card, 0, lambda k: shard._named(subject, [k])[0])
+        assert now == said[f"{key:016x}", subject.key], "course"
 
 
 def envelopes(made: Sequence[Made], variant: str, seed: int) -> None:

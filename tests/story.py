@@ -37,6 +37,7 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     "information.declared": {"category": "资质", "authorised": True},
     "grade.assigned": {"item": ITEM, "issuer": "department", "grade": "A"},
     "review.answered": {"decision": "keep", "reason": "复核"},
+    "inspection.drawn": {"item": ITEM, "stratum": "A", "probability": 0.5},
 }
 _DATED = {"penalty.decided": "decided_on", "act.decided": "decided_on",
           "act.published": "published_on"}
