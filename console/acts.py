@@ -54,6 +54,8 @@ class ReviewAnswerIn(msgspec.Struct, frozen=True, omit_defaults=True):
     decision: Literal["keep", "adjust"]
     reason: Annotated[str, Meta(min_length=1, max_length=2000, pattern=r"\S")]
     grade: Literal["A", "B", "C", "D"] | None = None
+    seq: Annotated[int, Meta(ge=0)] | None = None
+    """The state the officer saw, as of an alert."""
 
 
 class Acts:
@@ -117,7 +119,17 @@ class Acts:
                 422, "invalid-body", "grade: given with 'adjust', and only then", field="grade"
             )
         data = {"review": review_id, **msgspec.to_builtins(body)}
-        return self._submit("review.answered", str(review["subject"]), data, key, "")
+        data.pop("seq", None)
+        subject = str(review["subject"])
+        if body.seq is None:
+            return self._submit("review.answered", subject, data, key, "")
+        with self._turn:
+            review = self._service.review(review_id) or review
+            if review.get("seq") != body.seq and key not in self._kept:
+                if _answered(review, body):
+                    return {"accepted": 0, "duplicates": 1, "event": None}
+                raise _review_changed(review)
+            return self._submit("review.answered", subject, data, key, str(body.seq))
 
     def _submit(self, kind: str, subject: str, data: Row, key: str, state: str) -> Row:
         identity = key or hashlib.sha256(msgspec.json.encode([kind, data, state])).hexdigest()[:32]
@@ -197,6 +209,36 @@ def _done(alert: Row, act: str, body: AlertActIn) -> bool:
         held = alert.get("silenced_until")
         return bool(held) and dt.datetime.fromisoformat(str(held)) == body.until
     return STATES.get(act) == alert.get("state")
+
+
+def _answered(review: Row, body: ReviewAnswerIn) -> bool:
+    """Whether the last answer of the department is this one."""
+    given = [a for a in review.get("answers") or [] if a.get("department") == body.department]
+    return bool(given) and (body.decision, body.grade, body.reason) == tuple(
+        given[-1].get(name) for name in ("decision", "grade", "reason"))
+
+
+def _review_changed(review: Row) -> Problem:
+    """What was answered meanwhile, by whom; where nobody did, the grades have changed."""
+    answers = [
+        {name: a.get(name) for name in ("department", "at", "decision", "grade", "reason")}
+        for a in review.get("answers") or []
+    ]
+    told = ", ".join(
+        " ".join(str(a[n]) for n in ("department", "decision", "grade", "at") if a[n])
+        for a in answers
+    )
+    return Problem(
+        409,
+        "changed",
+        f"review={review['id']}: changed at {review.get('updated_at')}, {review.get('state')}; "
+        f"answers: {told or 'none'}; look again before you answer",
+        review=review["id"],
+        state=review.get("state"),
+        seq=review.get("seq"),
+        updated_at=review.get("updated_at"),
+        answers=answers,
+    )
 
 
 def parse(body: bytes | Row, kind: type[Any]) -> Any:

@@ -7,7 +7,8 @@ themselves, change nothing. What may be done is what the link was made for, by w
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 from urllib.parse import unquote
 
@@ -57,15 +58,17 @@ def answering(service: Service, acts: Acts, view: View, read: Read | None) -> AP
             raise Problem(404, "no-such-matter", "what this link was about is no longer there")
         return who, found
 
-    def page(request: Request, who: Addressee, row: Row, said: str = "",
-             status: int = 200) -> Response:
+    def page(request: Request, who: Addressee, row: Row, said: str = "", status: int = 200,
+             typed: Mapping[str, str] = MappingProxyType({})) -> Response:
         if who.expired:
             said, status = "link_expired", 410
         elif not said and not _open(who, row):
             said = "link_over"
-        actor = unquote(request.cookies.get(ACTOR_COOKIE, ""))
+        typed = {"actor": unquote(request.cookies.get(ACTOR_COOKIE, "")), **typed}
+        # Whoever has still to answer what has changed under the pen does so on what it is now.
         return view.render(request, "answer.html", status, who=who, row=row, said=said,
-                           actor=actor, form=not said)
+                           typed=typed,
+                           form=not said or (said == "rv_first" and _open(who, row)))
 
     @router.get(path)
     def show(request: Request) -> Response:
@@ -84,17 +87,22 @@ def answering(service: Service, acts: Acts, view: View, read: Read | None) -> AP
         signed = f"{actor} ({who.receiver})"
         # Whoever sends the same form twice does one thing.
         key = hashlib.sha256(msgspec.json.encode([*who[:5], form])).hexdigest()[:32]
+        seq = {"seq": form["seq"]} if "seq" in form else {}
         if who.action == "answer":
             grade = {"grade": form["grade"]} if form.get("decision") == "adjust" and form.get(
                 "grade") else {}
-            acts.on_review(who.about, parse({
+            answer = parse({
                 "department": who.department, "decision": form.get("decision", ""),
                 "reason": f"{form['reason']} ({signed})" if form.get("reason") else "",
-                **grade}, ReviewAnswerIn), key)
+                **grade, **seq}, ReviewAnswerIn)
+            try:
+                acts.on_review(who.about, answer, key)
+            except Problem as problem:
+                if problem.slug != "changed":
+                    raise
+                return page(request, who, service.review(who.about) or row, "rv_first", 409, form)
         else:
             note = {"note": form["note"]} if "note" in form else {}
-            seen = form.get("seq", "")
-            seq = {"seq": int(seen)} if seen.isascii() and seen.isdecimal() else {}
             try:
                 acts.on_alert(who.about, "acknowledge",
                               parse({"actor": signed, **note, **seq}, AlertActIn), key)

@@ -102,7 +102,7 @@ def if_match(request: Request) -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdecimal() and len(text) < 20):
-        raise Problem(400, "if-match", "if-match: must be the seq of the alert")
+        raise Problem(400, "if-match", "if-match: must be the seq of the alert or the review")
     return int(text)
 
 

@@ -13,7 +13,6 @@ from console.limits import FORM_BYTES_MAX, KEY_LENGTH_MAX, read_body
 from console.pages import ACTOR_COOKIE
 from console.problems import Problem
 from console.security import COOKIE, equal, local_path, session
-from console.service import Row
 from console.view import YEAR_S, View, segment
 
 FORM = "application/x-www-form-urlencoded"
@@ -53,11 +52,7 @@ def acting(acts: Acts, view: View, token: str | None) -> APIRouter:
             form.pop("until", None)
         if "until" in form:
             form["until"] = f"{form['until'][:16]}:00+08:00"
-        seen = form.pop("seq", "")
-        fields: Row = dict(form)
-        if seen.isascii() and seen.isdecimal():
-            fields["seq"] = int(seen)
-        body = parse(fields, AlertActIn)
+        body = parse(form, AlertActIn)
         said = f"done={name}"
         try:
             await run_in_threadpool(acts.on_alert, alert_id, name, body, key)
@@ -78,9 +73,15 @@ def acting(acts: Acts, view: View, token: str | None) -> APIRouter:
         key = form.pop("key", "")[:KEY_LENGTH_MAX]
         if form.get("decision") == "keep":
             form.pop("grade", None)
-        body = parse(dict(form), ReviewAnswerIn)
-        await run_in_threadpool(acts.on_review, review_id, body, key)
-        return RedirectResponse(f"/reviews/{segment(review_id)}?done=answer", 303)
+        body = parse(form, ReviewAnswerIn)
+        said = "done=answer"
+        try:
+            await run_in_threadpool(acts.on_review, review_id, body, key)
+        except Problem as problem:
+            if problem.slug != "changed":
+                raise
+            said = "first=1"
+        return RedirectResponse(f"/reviews/{segment(review_id)}?{said}", 303)
 
     def enter(request: Request, given: str, next_path: str) -> Response:
         if token is None:

@@ -8,6 +8,7 @@ them; every part of a link is changed in turn.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -177,6 +178,37 @@ def test_a_department_answers_a_review(tmp_path: Path) -> None:
         assert site.client.post(link, data={**good, "decision": "adjust", "grade": "B"}
                                 ).status_code == 409
         assert len(site.service.review(review["id"])["answers"]) == 1  # type: ignore[index]
+
+
+def test_of_two_departments_with_the_same_page_one_is_told(tmp_path: Path) -> None:
+    """Both opened their mail before either answered; what the second wrote is not lost."""
+    with started(tmp_path) as site:
+        two = [(d, i) for d, i in departments(50) if d in PEOPLE][:2]
+        lines = [events(1, two[0][1])[0]]
+        for (_, item), grade in zip(two, "AD", strict=True):
+            row = {**json.loads(lines[0]), "id": item, "type": "grade.assigned",
+                   "data": {"item": item, "issuer": "department", "grade": grade}}
+            lines.append(json.dumps(row).encode())
+        assert not site.service.submit(lines, "test").rejected
+        (review,) = site.service.reviews(state="open")
+        links = [site.link(telling.REVIEWS, d) for d, _ in two]
+        forms = [{"decision": "keep", "reason": f"理由{n}", "actor": f"officer {n}", "seq": seq}
+                 for n, seq in enumerate(seq_of(site.client.get(link).text) for link in links)]
+        assert "已提交" in site.client.post(links[0], data=forms[0]).text
+        late = site.client.post(links[1], data=forms[1])
+        assert late.status_code == 409
+        for said in ("您的答复未提交", f"{two[0][0]} 维持", "理由0", ">理由1</textarea>", "officer 1"):
+            assert said in late.text, said
+        assert len(site.service.review(review["id"])["answers"]) == 1  # type: ignore[index]
+        again = site.client.post(links[1], data={**forms[1], "seq": seq_of(late.text)})
+        assert "已提交" in again.text
+        assert len(site.service.review(review["id"])["answers"]) == 2  # type: ignore[index]
+
+
+def seq_of(page: str) -> str:
+    found = re.search(r'name="seq" value="(\d+)"', page)
+    assert found
+    return found[1]
 
 
 def test_where_the_link_stands() -> None:
