@@ -197,7 +197,8 @@ def test_of_two_departments_with_the_same_page_one_is_told(tmp_path: Path) -> No
         assert "已提交" in site.client.post(links[0], data=forms[0]).text
         late = site.client.post(links[1], data=forms[1])
         assert late.status_code == 409
-        for said in ("您的答复未提交", f"{two[0][0]} 维持", "理由0", ">理由1</textarea>", "officer 1"):
+        for said in ("您的答复未提交", f"{two[0][0]} 维持", "理由0", ">理由1</textarea>",
+                     "officer 1"):
             assert said in late.text, said
         assert len(site.service.review(review["id"])["answers"]) == 1  # type: ignore[index]
         again = site.client.post(links[1], data={**forms[1], "seq": seq_of(late.text)})
