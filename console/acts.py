@@ -18,8 +18,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from console.i18n import word
 from console.problems import Problem
+from console.refusals import by_log, invalid, refused
 from console.service import Receipt, Row, Service
+from console.view import when
 
 SOURCE = "xinfeng/console"
 KEPT_MAX = 10_000
@@ -102,6 +105,8 @@ class Acts:
                     alert=alert_id,
                     actor=alert.get("actor"),
                     state=alert.get("state"),
+                    zh=f"{who} 已先处理：{word('zh', 'state', alert.get('state'))}，"
+                    f"{when(alert.get('updated_at'))}；请查看后再处理",
                     seq=alert.get("seq"),
                     updated_at=alert.get("updated_at"),
                 )
@@ -115,8 +120,9 @@ class Acts:
                 404, "no-such-review", f"review={review_id}: there is none", review=review_id
             )
         if (body.decision == "adjust") != (body.grade is not None):
-            raise Problem(
-                422, "invalid-body", "grade: given with 'adjust', and only then", field="grade"
+            raise refused(
+                "grade", body.grade, ("决定为“调整”时填写，且仅在此时填写",
+                                      "must be given with 'adjust', and only then")
             )
         data = {"review": review_id, **msgspec.to_builtins(body)}
         data.pop("seq", None)
@@ -139,12 +145,7 @@ class Acts:
             if not key and rejected.reason.get("field") == "id":
                 # The same act on the same state, by a process that is gone: only its time differs.
                 return {"accepted": 0, "duplicates": 1, "event": _ref(identity)}
-            raise Problem(
-                422,
-                "refused",
-                str(rejected.reason.get("message", "the log refused this act")),
-                reason=rejected.reason,
-            )
+            raise by_log(rejected.reason)
         return {
             "accepted": receipt.accepted,
             "duplicates": receipt.duplicates,
@@ -187,9 +188,9 @@ def _silence(act: str, body: AlertActIn) -> AlertActIn:
     if act != "silence":
         return msgspec.structs.replace(body, until=None)
     if body.until is None:
-        raise Problem(422, "invalid-body", "until: a silence needs an end", field="until")
+        raise refused("until", None, ("静默需要截止时间", "a silence needs an end"))
     if not (body.note or "").strip():
-        raise Problem(422, "invalid-body", "note: a silence needs a reason", field="note")
+        raise refused("note", None, ("静默需要写明原因", "a silence needs a reason"))
     return body
 
 
@@ -236,6 +237,10 @@ def _review_changed(review: Row) -> Problem:
         review=review["id"],
         state=review.get("state"),
         seq=review.get("seq"),
+        zh="您查看后情况已有变化；目前答复："
+        + ("；".join(
+            f"{a['department']} {word('zh', 'ui', a['decision'])} {a['grade'] or ''}".rstrip()
+            for a in answers) or "无") + "；请查看后再答复",
         updated_at=review.get("updated_at"),
         answers=answers,
     )
@@ -254,9 +259,7 @@ def parse(body: bytes | Row, kind: type[Any]) -> Any:
         # Everything in a form is text.
         return msgspec.convert(body, type=kind, strict=False)
     except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at `$.")
-        raise Problem(
-            422, "invalid-body", str(error), field=path.rstrip("`") or None, message=message
-        ) from None
+        given = msgspec.json.decode(body) if isinstance(body, bytes) else body
+        raise invalid(kind, given if isinstance(given, dict) else {}, error) from None
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise Problem(400, "malformed", f"the body is not JSON: {error}") from None

@@ -65,6 +65,7 @@ def writing(service: Service, acts: Acts, body_bytes_max: int) -> APIRouter:
                 404,
                 "no-such-act",
                 f"act={act}: must be one of {', '.join(ALERT_ACTS)}",
+                act=act,
                 allowed=list(ALERT_ACTS),
             )
         body = _seen(request, parse(await _json(request), AlertActIn))
@@ -97,7 +98,8 @@ def _seen(request: Request, body: Body) -> Body:
 async def _json(request: Request) -> bytes:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
-        raise Problem(415, "content-type", f"content-type={kind}: must be application/json")
+        raise Problem(415, "content-type", f"content-type={kind}: must be application/json",
+                      value=kind, allowed="application/json")
     return await read_body(request, FORM_BYTES_MAX)
 
 

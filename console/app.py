@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from console import openapi, problems
+from console import errors, openapi, problems
 from console.acts import Acts
 from console.answering import Read, answering
 from console.api import reading
@@ -28,7 +28,7 @@ from console.receipts import Receive, receiving
 from console.security import LOOPBACK, Guard
 from console.service import Row, Service
 from console.sse import Streams
-from console.view import Items, View
+from console.view import Items, View, language
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -130,13 +130,14 @@ def create_app(
     app.include_router(acting(acts, view, token))
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
 
-    def error_page(request: Request, status: int, detail: str) -> Response:
+    def error_page(request: Request, status: int, zh: str, en: str) -> Response:
+        detail = en if language(request) == "en" else zh
         return view.render(request, "error.html", status, code=status, detail=detail,
                            back=back(request, status))
 
-    problems.install(app, error_page)
+    errors.install(app, error_page)
     openapi.install(app)
-    app.add_middleware(Guard, token=token, hosts=allow_hosts)
+    app.add_middleware(Guard, token=token, hosts=allow_hosts, page=error_page)
     return app
 
 

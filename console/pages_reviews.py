@@ -84,7 +84,8 @@ def cases(service: Service, view: View) -> APIRouter:
     ) -> Response:
         found = service.review_case(review_id)
         if found is None:
-            raise Problem(404, "no-such-review", f"review={review_id}: there is none")
+            raise Problem(404, "no-such-review", f"review={review_id}: there is none",
+                          review=review_id)
         return view.render(
             request, "review.html", r=found, done=done, first=first, key=token_hex(16)
         )
