@@ -25,7 +25,7 @@ from console.pages_reviews import cases
 from console.pages_situation import watching
 from console.pages_write import acting
 from console.receipts import Receive, receiving
-from console.security import LOOPBACK, Guard
+from console.security import ANSWERS, LOOPBACK, Guard
 from console.service import Row, Service
 from console.sse import Streams
 from console.view import Items, View, language
@@ -143,6 +143,6 @@ def create_app(
 
 def back(request: Request, status: int) -> str:
     """Word for the way back to the page whose form was refused, or "" where there is none."""
-    kind = request.url.path.split("/")[1]
+    kind = "answer" if request.url.path.startswith(ANSWERS) else request.url.path.split("/")[1]
     there = request.method == "POST" and status != 404 and kind in ("alerts", "reviews", "answer")
     return f"back_{kind}" if there else ""

@@ -21,8 +21,8 @@ from console.problems import Problem
 from console.receipts import PATH as RECEIPTS
 
 COOKIE = "xinfeng_session"
-ANSWERS = "/answer/"
-"""Where signed links of letters lead."""
+ANSWERS = "/a/"
+"""Where signed links of messages lead; short, for short messages."""
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 """Names a browser may use for a service bound to loopback: any other is DNS rebinding."""
 

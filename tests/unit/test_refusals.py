@@ -107,7 +107,7 @@ def test_a_wrong_form(site: tuple[EmbeddedService, TestClient], kind: str, form:
     ("/subjects/none?as_of=never", 400, "日期“never”无法识别：应为日期", "as_of=never: must be"),
     ("/departments?quarter=7", 400, "季度“7”无法识别：应为年份加季度", "quarter=7: must be"),
     ("/nowhere", 404, "没有这个页面：/nowhere", "Not Found"),
-    ("/answer/x", 404, "", ""),
+    ("/a/x", 404, "", ""),
     (f"/subjects?q={'x' * 500}", 422, "参数 q：最多 ", "at most"),
 ])
 def test_a_wrong_address(site: tuple[EmbeddedService, TestClient], path: str, status: int, zh: str,
