@@ -82,7 +82,7 @@ def answering(service: Service, acts: Acts, view: View, read: Read | None) -> AP
             again = of.said == "rv_first" and left
             matters.append({
                 "id": about, "row": row, "review": _is_review(row),
-                "said": of.said or ("" if left else "link_over"),
+                "acted": about == done.about, "said": of.said or ("" if left else "link_over"),
                 "form": (left and not of.said) or again,
                 "typed": of.typed,
             })
@@ -123,10 +123,11 @@ def answering(service: Service, acts: Acts, view: View, read: Read | None) -> AP
         except Problem as problem:
             if problem.slug != "changed":
                 raise
-            rows[about] = find(about) or rows[about]
-            said = "rv_first" if review else "was_first"
-            return page(request, who, rows, Done(about, said, 409, form))
-        return page(request, who, rows, Done(about, "answer_taken", 200, form))
+            done = Done(about, "rv_first" if review else "was_first", 409, form)
+        else:
+            done = Done(about, "answer_taken", 200, form)
+        rows[about] = find(about) or rows[about]
+        return page(request, who, rows, done)
 
     return router
 

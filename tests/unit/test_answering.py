@@ -246,6 +246,9 @@ def test_one_link_for_a_letter_of_many(tmp_path: Path) -> None:
         states = {id: site.service.alert(id)["state"] for id in (first, second)}  # type: ignore[index]
         assert states == {first: "acknowledged", second: "firing"}
         assert f'value="{first}"' not in done.text and f'value="{second}"' in done.text
+        assert "已签收" in done.text, "as it is now"
+        later = site.client.get(link).text
+        assert later.count("已有人处理") == 1 and 'role="alert"' not in later
         assert done.text.count('value="王工"') == len(mine) - 1, "the name is asked for once"
         keep = {"actor": "王工", "about": review, "seq": forms[review], "decision": "keep",
                 "reason": "属实"}
