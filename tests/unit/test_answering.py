@@ -126,7 +126,9 @@ def test_of_two_with_the_same_page_one_is_told_who_was_first(tmp_path: Path) -> 
         before = site.log()
         late = site.client.post(link, data={"actor": "王工", "seq": seen})
         assert late.status_code == 409 and "处长" in late.text and site.log() == before
-        assert site.client.post(link, data={"seq": seen}).status_code == 422
+        wrong = site.client.post(link, data={"seq": seen}, headers={"accept": "text/html"})
+        assert wrong.status_code == 422 and "经办人：未填写" in wrong.text
+        assert '<a href="?">返回该事项</a>' in wrong.text
 
 
 def test_no_link_without_the_key(tmp_path: Path) -> None:
