@@ -69,8 +69,6 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     kind: str = ""
     district: str = ""
     cell: str = ""
-    answer: str = ""
-    """Link by which this receiver answers without a login; "" = there is none."""
 
 
 class Letter(msgspec.Struct, frozen=True, array_like=True):
@@ -91,6 +89,10 @@ class Letter(msgspec.Struct, frozen=True, array_like=True):
     link: str
     note: Words = PLAIN
     digest: bool = False
+    answer: str = ""
+    """Link by which this receiver answers all of it without a login; "" = there is none."""
+    short: str = ""
+    """The same for a short message: for the weightiest of it."""
 
 
 def entry(notice: Notice, reason: str, items: Catalogue, base_url: str, offset_ms: int,

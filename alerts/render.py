@@ -22,6 +22,8 @@ FEISHU_MAX_BYTES = 20_000
 """Of the whole request body of a custom robot: 20 KB, read as the smaller KB."""
 SMS_UNITS = 70
 SMS_PART_UNITS = 67
+SMS_WORDS_MIN = 50
+"""Left for words beside a signed link; where it leaves fewer, the plain link stands there."""
 EMAIL_MAX_BYTES = 100_000
 HEAD_MAX = 120
 """Characters of a title."""
@@ -78,6 +80,8 @@ def feishu(letter: Letter, extra_bytes: int = 0) -> dict[str, object]:
 def sms(letter: Letter, segments_max: int = 3) -> str:
     """Plain text of at most so many segments."""
     units = SMS_UNITS if segments_max == 1 else SMS_PART_UNITS * segments_max
+    if utf16(letter.short) > units - SMS_WORDS_MIN:
+        letter = msgspec.structs.replace(letter, short="")
     return fit(_parts(letter, short=True), units, utf16, "；" if letter.language == "zh" else "; ")
 
 
@@ -178,10 +182,10 @@ def _one(letter: Letter, link: Callable[[str, str], str] | None, bold: bool, sho
     where = link(words, letter.link) if link else f"{words}：{letter.link}" if zh else (
         f"{words}: {letter.link}")
     if short:
-        where = letter.link
-    elif len(letter.entries) == 1 and letter.entries[0].answer:
-        own = _answer_words(letter.entries[0], letter.language)
-        url = letter.entries[0].answer
+        where = letter.short or letter.link
+    elif letter.answer:
+        own = _answer_words(letter)
+        url = letter.answer
         where += "\n" + (link(own, url) if link else f"{own}：{url}" if zh else f"{own}: {url}")
     return Parts(f"**{head}**" if bold else head, lines, f"{evidence}\n{where}" if not short
                  else f"{evidence} {where}")
@@ -227,10 +231,12 @@ def _row(n: int, e: Entry, language: str) -> str:
     return f"{n}. {mark} {who} {clean(e.title.of(language))}"
 
 
-def _answer_words(e: Entry, language: str) -> str:
-    zh, en = (("直接答复（免登录）", "answer now, no login") if e.rule == REVIEW_RULE else
-              ("直接签收（免登录）", "acknowledge now, no login"))
-    return en if language == "en" else zh
+def _answer_words(letter: Letter) -> str:
+    reviews = {e.rule == REVIEW_RULE for e in letter.entries}
+    zh, en = ("直接答复", "answer") if reviews == {True} else (
+        "直接签收", "acknowledge") if reviews == {False} else (
+        "直接签收、答复", "acknowledge and answer")
+    return f"{en} now, no login" if letter.language == "en" else f"{zh}（免登录）"
 
 
 def _marked_link(words: str, url: str) -> str:

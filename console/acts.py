@@ -18,8 +18,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from console.i18n import word
 from console.problems import Problem
+from console.refusals import by_log, invalid, refused
 from console.service import Receipt, Row, Service
+from console.view import when
 
 SOURCE = "xinfeng/console"
 KEPT_MAX = 10_000
@@ -54,6 +57,8 @@ class ReviewAnswerIn(msgspec.Struct, frozen=True, omit_defaults=True):
     decision: Literal["keep", "adjust"]
     reason: Annotated[str, Meta(min_length=1, max_length=2000, pattern=r"\S")]
     grade: Literal["A", "B", "C", "D"] | None = None
+    seq: Annotated[int, Meta(ge=0)] | None = None
+    """The state the officer saw, as of an alert."""
 
 
 class Acts:
@@ -100,6 +105,8 @@ class Acts:
                     alert=alert_id,
                     actor=alert.get("actor"),
                     state=alert.get("state"),
+                    zh=f"{who} 已先处理：{word('zh', 'state', alert.get('state'))}，"
+                    f"{when(alert.get('updated_at'))}；请查看后再处理",
                     seq=alert.get("seq"),
                     updated_at=alert.get("updated_at"),
                 )
@@ -113,11 +120,22 @@ class Acts:
                 404, "no-such-review", f"review={review_id}: there is none", review=review_id
             )
         if (body.decision == "adjust") != (body.grade is not None):
-            raise Problem(
-                422, "invalid-body", "grade: given with 'adjust', and only then", field="grade"
+            raise refused(
+                "grade", body.grade, ("决定为“调整”时填写，且仅在此时填写",
+                                      "must be given with 'adjust', and only then")
             )
         data = {"review": review_id, **msgspec.to_builtins(body)}
-        return self._submit("review.answered", str(review["subject"]), data, key, "")
+        data.pop("seq", None)
+        subject = str(review["subject"])
+        if body.seq is None:
+            return self._submit("review.answered", subject, data, key, "")
+        with self._turn:
+            review = self._service.review(review_id) or review
+            if review.get("seq") != body.seq and key not in self._kept:
+                if _answered(review, body):
+                    return {"accepted": 0, "duplicates": 1, "event": None}
+                raise _review_changed(review)
+            return self._submit("review.answered", subject, data, key, str(body.seq))
 
     def _submit(self, kind: str, subject: str, data: Row, key: str, state: str) -> Row:
         identity = key or hashlib.sha256(msgspec.json.encode([kind, data, state])).hexdigest()[:32]
@@ -127,12 +145,7 @@ class Acts:
             if not key and rejected.reason.get("field") == "id":
                 # The same act on the same state, by a process that is gone: only its time differs.
                 return {"accepted": 0, "duplicates": 1, "event": _ref(identity)}
-            raise Problem(
-                422,
-                "refused",
-                str(rejected.reason.get("message", "the log refused this act")),
-                reason=rejected.reason,
-            )
+            raise by_log(rejected.reason)
         return {
             "accepted": receipt.accepted,
             "duplicates": receipt.duplicates,
@@ -175,9 +188,9 @@ def _silence(act: str, body: AlertActIn) -> AlertActIn:
     if act != "silence":
         return msgspec.structs.replace(body, until=None)
     if body.until is None:
-        raise Problem(422, "invalid-body", "until: a silence needs an end", field="until")
+        raise refused("until", None, ("静默需要截止时间", "a silence needs an end"))
     if not (body.note or "").strip():
-        raise Problem(422, "invalid-body", "note: a silence needs a reason", field="note")
+        raise refused("note", None, ("静默需要写明原因", "a silence needs a reason"))
     return body
 
 
@@ -199,6 +212,40 @@ def _done(alert: Row, act: str, body: AlertActIn) -> bool:
     return STATES.get(act) == alert.get("state")
 
 
+def _answered(review: Row, body: ReviewAnswerIn) -> bool:
+    """Whether the last answer of the department is this one."""
+    given = [a for a in review.get("answers") or [] if a.get("department") == body.department]
+    return bool(given) and (body.decision, body.grade, body.reason) == tuple(
+        given[-1].get(name) for name in ("decision", "grade", "reason"))
+
+
+def _review_changed(review: Row) -> Problem:
+    """What was answered meanwhile, by whom; where nobody did, the grades have changed."""
+    answers = [
+        {name: a.get(name) for name in ("department", "at", "decision", "grade", "reason")}
+        for a in review.get("answers") or []
+    ]
+    told = ", ".join(
+        " ".join(str(a[n]) for n in ("department", "decision", "grade", "at") if a[n])
+        for a in answers
+    )
+    return Problem(
+        409,
+        "changed",
+        f"review={review['id']}: changed at {review.get('updated_at')}, {review.get('state')}; "
+        f"answers: {told or 'none'}; look again before you answer",
+        review=review["id"],
+        state=review.get("state"),
+        seq=review.get("seq"),
+        zh="您查看后情况已有变化；目前答复："
+        + ("；".join(
+            f"{a['department']} {word('zh', 'ui', a['decision'])} {a['grade'] or ''}".rstrip()
+            for a in answers) or "无") + "；请查看后再答复",
+        updated_at=review.get("updated_at"),
+        answers=answers,
+    )
+
+
 def parse(body: bytes | Row, kind: type[Any]) -> Any:
     """Validate the body of an act: JSON bytes, or the fields of a form.
 
@@ -212,9 +259,7 @@ def parse(body: bytes | Row, kind: type[Any]) -> Any:
         # Everything in a form is text.
         return msgspec.convert(body, type=kind, strict=False)
     except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at `$.")
-        raise Problem(
-            422, "invalid-body", str(error), field=path.rstrip("`") or None, message=message
-        ) from None
+        given = msgspec.json.decode(body) if isinstance(body, bytes) else body
+        raise invalid(kind, given if isinstance(given, dict) else {}, error) from None
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise Problem(400, "malformed", f"the body is not JSON: {error}") from None

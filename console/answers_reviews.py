@@ -58,6 +58,9 @@ class ReviewHead(Answer, frozen=True):
     """What is said of a review wherever it is named."""
 
     id: str
+    seq: Annotated[
+        int, Meta(ge=0, lt=2**52, description="names this state: another one after each change, "
+                  "in no order")]
     subject: str
     name: str
     state: Literal["open", "closed"]

@@ -197,4 +197,5 @@ def moment_ms(text: str) -> int | None:
             f"as_of={text}: must be a date (2026-11-21) or a time with offset "
             "(2026-11-21T08:00:00Z)",
             field="as_of",
+            value=text,
         ) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import anyio.to_thread
 import msgspec
@@ -19,6 +19,8 @@ from console.service import Receipt, Row, Service
 
 SUBMISSIONS_MAX = 64
 """Requests to `/events` under way; the next is told to come back."""
+
+Body = TypeVar("Body", AlertActIn, ReviewAnswerIn)
 
 WRITERS_MAX = 8
 """Of these, submissions handed to the service at once; the pages keep their own threads."""
@@ -63,12 +65,10 @@ def writing(service: Service, acts: Acts, body_bytes_max: int) -> APIRouter:
                 404,
                 "no-such-act",
                 f"act={act}: must be one of {', '.join(ALERT_ACTS)}",
+                act=act,
                 allowed=list(ALERT_ACTS),
             )
-        body = parse(await _json(request), AlertActIn)
-        seen = if_match(request)
-        if seen is not None:
-            body = msgspec.structs.replace(body, seq=seen)
+        body = _seen(request, parse(await _json(request), AlertActIn))
         key = idempotency_key(request)
         done = await anyio.to_thread.run_sync(acts.on_alert, alert_id, act, body, key)
         return Json(done, 202)
@@ -77,11 +77,11 @@ def writing(service: Service, acts: Acts, body_bytes_max: int) -> APIRouter:
         "/reviews/{review_id:path}/answer",
         status_code=202,
         tags=["reviews"],
-        openapi_extra={**ANSWER_BODY, "parameters": [KEY_HEADER]},
+        openapi_extra={**ANSWER_BODY, "parameters": [KEY_HEADER, SEEN_HEADER]},
     )
     async def answer_review(review_id: str, request: Request) -> Response:
         """Answer a review for a department: keep its grade, or adjust it, with the reason."""
-        body = parse(await _json(request), ReviewAnswerIn)
+        body = _seen(request, parse(await _json(request), ReviewAnswerIn))
         key = idempotency_key(request)
         done = await anyio.to_thread.run_sync(acts.on_review, review_id, body, key)
         return Json(done, 202)
@@ -89,10 +89,17 @@ def writing(service: Service, acts: Acts, body_bytes_max: int) -> APIRouter:
     return router
 
 
+def _seen(request: Request, body: Body) -> Body:
+    """The body with the state of the header, where there is one."""
+    seen = if_match(request)
+    return body if seen is None else msgspec.structs.replace(body, seq=seen)
+
+
 async def _json(request: Request) -> bytes:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
-        raise Problem(415, "content-type", f"content-type={kind}: must be application/json")
+        raise Problem(415, "content-type", f"content-type={kind}: must be application/json",
+                      value=kind, allowed="application/json")
     return await read_body(request, FORM_BYTES_MAX)
 
 

@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from console import openapi, problems
+from console import errors, openapi, problems
 from console.acts import Acts
 from console.answering import Read, answering
 from console.api import reading
@@ -25,10 +25,10 @@ from console.pages_reviews import cases
 from console.pages_situation import watching
 from console.pages_write import acting
 from console.receipts import Receive, receiving
-from console.security import LOOPBACK, Guard
+from console.security import ANSWERS, LOOPBACK, Guard
 from console.service import Row, Service
 from console.sse import Streams
-from console.view import Items, View
+from console.view import Items, View, language
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -130,18 +130,19 @@ def create_app(
     app.include_router(acting(acts, view, token))
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
 
-    def error_page(request: Request, status: int, detail: str) -> Response:
+    def error_page(request: Request, status: int, zh: str, en: str) -> Response:
+        detail = en if language(request) == "en" else zh
         return view.render(request, "error.html", status, code=status, detail=detail,
                            back=back(request, status))
 
-    problems.install(app, error_page)
+    errors.install(app, error_page)
     openapi.install(app)
-    app.add_middleware(Guard, token=token, hosts=allow_hosts)
+    app.add_middleware(Guard, token=token, hosts=allow_hosts, page=error_page)
     return app
 
 
 def back(request: Request, status: int) -> str:
     """Word for the way back to the page whose form was refused, or "" where there is none."""
-    kind = request.url.path.split("/")[1]
+    kind = "answer" if request.url.path.startswith(ANSWERS) else request.url.path.split("/")[1]
     there = request.method == "POST" and status != 404 and kind in ("alerts", "reviews", "answer")
     return f"back_{kind}" if there else ""

@@ -93,7 +93,7 @@ def centre(service: Service) -> APIRouter:
         hash, _, form = name.partition(".")
         if form not in ("", "json", "toml"):
             raise Problem(404, "no-such-form", f"policy={name}: allowed: HASH, HASH.json or "
-                          "HASH.toml")
+                          "HASH.toml", policy=name)
         found = document(service, hash)
         if form == "toml":
             return attachment(tomli_w.dumps(toml(found)).encode(), "application/toml",
@@ -114,7 +114,7 @@ def checked(quarter: str) -> str:
     """
     if quarter and numbered(quarter) is None:
         raise Problem(400, "quarter", f"quarter={quarter}: must be a year and a quarter (2026Q3)",
-                      field="quarter")
+                      field="quarter", value=quarter)
     return quarter.strip().upper()
 
 
@@ -127,7 +127,8 @@ def one_device(service: Service, subject: str, item: str, device: str) -> Row:
     found = service.device(subject, item, device)
     if found is None:
         raise Problem(404, "no-such-device",
-                      f"subject={subject} item={item} device={device}: there is none")
+                      f"subject={subject} item={item} device={device}: there is none",
+                      subject=subject, item=item, device=device)
     return found
 
 
@@ -139,7 +140,7 @@ def document(service: Service, hash: str) -> Row:
     """
     found = service.policy(hash)
     if found is None or not hash:
-        raise Problem(404, "no-such-policy", f"policy={hash}: the log has seen none")
+        raise Problem(404, "no-such-policy", f"policy={hash}: the log has seen none", policy=hash)
     return found
 
 
@@ -151,7 +152,8 @@ def changes(service: Service, old: str, new: str) -> list[Row]:
     """
     found = service.policy_diff(old, new)
     if found is None:
-        raise Problem(404, "no-such-policy", f"from={old} to={new}: the log has not seen both")
+        raise Problem(404, "no-such-policy", f"from={old} to={new}: the log has not seen both",
+                      policy=f"{old}、{new}")
     return found
 
 

@@ -79,6 +79,7 @@ def _kind(headers: Mapping[str, str]) -> str:
             415,
             "content-type",
             f"content-type={kind}: must be one of {', '.join(ALLOWED)}",
+            value=kind,
             allowed=list(ALLOWED),
         )
     if charset and charset[0] not in ("utf-8", "utf8", "us-ascii"):

@@ -92,7 +92,8 @@ def idempotency_key(request: Request) -> str:
     """The client's key, or empty."""
     key = request.headers.get("idempotency-key", "").strip()
     if len(key) > KEY_LENGTH_MAX:
-        raise Problem(400, "key", f"idempotency-key: at most {KEY_LENGTH_MAX} characters")
+        raise Problem(400, "key", f"idempotency-key: at most {KEY_LENGTH_MAX} characters",
+                      length_max=KEY_LENGTH_MAX)
     return key
 
 
@@ -102,7 +103,8 @@ def if_match(request: Request) -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdecimal() and len(text) < 20):
-        raise Problem(400, "if-match", "if-match: must be the seq of the alert")
+        raise Problem(400, "if-match", f"if-match={text[:64]}: must be the seq of the alert or the "
+                      "review", value=text[:64])
     return int(text)
 
 

@@ -116,7 +116,7 @@ SEEN_HEADER: Row = {
     "in": "header",
     "required": False,
     "schema": {"type": "string", "maxLength": 64},
-    "description": "`seq` of the alert as it was seen: 409 if something has happened since",
+    "description": "`seq` of the alert or review as it was seen: 409 if it has changed since",
 }
 _PROBLEM: Row = {
     "type": "object",

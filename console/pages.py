@@ -61,7 +61,8 @@ def showing(app: FastAPI, service: Service, view: View) -> APIRouter:
     ) -> Response:
         found = service.profile(subject, moment_ms(as_of), before=before, at=fact)
         if found is None:
-            raise Problem(404, "no-such-subject", f"subject={subject}: there is none")
+            raise Problem(404, "no-such-subject", f"subject={subject}: there is none",
+                          subject=subject)
         shown = found["show"]
         course = found["course"]
         return view.render(
@@ -85,7 +86,8 @@ def showing(app: FastAPI, service: Service, view: View) -> APIRouter:
     def alert(request: Request, alert_id: str, done: Word = "", first: Word = "") -> Response:
         found = service.alert(alert_id)
         if found is None:
-            raise Problem(404, "no-such-alert", f"alert={alert_id}: there is none")
+            raise Problem(404, "no-such-alert", f"alert={alert_id}: there is none",
+                          alert=alert_id)
         state = str(found.get("state"))
         return view.render(
             request,

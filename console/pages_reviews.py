@@ -79,11 +79,16 @@ def cases(service: Service, view: View) -> APIRouter:
         )
 
     @router.get("/reviews/{review_id:path}")
-    def review(request: Request, review_id: str, done: Word = "") -> Response:
+    def review(
+        request: Request, review_id: str, done: Word = "", first: Word = ""
+    ) -> Response:
         found = service.review_case(review_id)
         if found is None:
-            raise Problem(404, "no-such-review", f"review={review_id}: there is none")
-        return view.render(request, "review.html", r=found, done=done, key=token_hex(16))
+            raise Problem(404, "no-such-review", f"review={review_id}: there is none",
+                          review=review_id)
+        return view.render(
+            request, "review.html", r=found, done=done, first=first, key=token_hex(16)
+        )
 
     return router
 

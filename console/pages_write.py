@@ -9,11 +9,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
 from console.acts import ALERT_ACTS, Acts, AlertActIn, ReviewAnswerIn, parse
+from console.i18n import word
 from console.limits import FORM_BYTES_MAX, KEY_LENGTH_MAX, read_body
 from console.pages import ACTOR_COOKIE
 from console.problems import Problem
+from console.refusals import refused
 from console.security import COOKIE, equal, local_path, session
-from console.service import Row
 from console.view import YEAR_S, View, segment
 
 FORM = "application/x-www-form-urlencoded"
@@ -45,19 +46,15 @@ def acting(acts: Acts, view: View, token: str | None) -> APIRouter:
         form = await read_form(request)
         name = form.pop("act", "")
         if name not in ALERT_ACTS:
-            raise Problem(
-                422, "invalid-body", f"act={name}: must be one of {', '.join(ALERT_ACTS)}"
-            )
+            raise refused("act", name, (
+                f"应为 {'、'.join(word('zh', 'act', act) for act in ALERT_ACTS)} 之一",
+                f"must be one of {', '.join(ALERT_ACTS)}"))
         key = form.pop("key", "")[:KEY_LENGTH_MAX]
         if name != "silence":
             form.pop("until", None)
-        if "until" in form:
+        if form.get("until", "")[10:11] == "T":
             form["until"] = f"{form['until'][:16]}:00+08:00"
-        seen = form.pop("seq", "")
-        fields: Row = dict(form)
-        if seen.isascii() and seen.isdecimal():
-            fields["seq"] = int(seen)
-        body = parse(fields, AlertActIn)
+        body = parse(form, AlertActIn)
         said = f"done={name}"
         try:
             await run_in_threadpool(acts.on_alert, alert_id, name, body, key)
@@ -78,9 +75,15 @@ def acting(acts: Acts, view: View, token: str | None) -> APIRouter:
         key = form.pop("key", "")[:KEY_LENGTH_MAX]
         if form.get("decision") == "keep":
             form.pop("grade", None)
-        body = parse(dict(form), ReviewAnswerIn)
-        await run_in_threadpool(acts.on_review, review_id, body, key)
-        return RedirectResponse(f"/reviews/{segment(review_id)}?done=answer", 303)
+        body = parse(form, ReviewAnswerIn)
+        said = "done=answer"
+        try:
+            await run_in_threadpool(acts.on_review, review_id, body, key)
+        except Problem as problem:
+            if problem.slug != "changed":
+                raise
+            said = "first=1"
+        return RedirectResponse(f"/reviews/{segment(review_id)}?{said}", 303)
 
     def enter(request: Request, given: str, next_path: str) -> Response:
         if token is None:
@@ -112,7 +115,8 @@ async def read_form(request: Request) -> dict[str, str]:
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != FORM:
-        raise Problem(415, "content-type", f"content-type={kind}: must be {FORM}")
+        raise Problem(415, "content-type", f"content-type={kind}: must be {FORM}",
+                      value=kind, allowed=FORM)
     body = await read_body(request, FORM_BYTES_MAX)
     try:
         fields = parse_qsl(body.decode(), errors="strict", max_num_fields=32)

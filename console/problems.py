@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -27,7 +25,8 @@ class Json(Response):
 
 
 class Problem(HTTPException):
-    """An answer that is an error: a `slug` to tell it by, a `detail` for people.
+    """An answer that is an error: a `slug` to tell it by, a `detail` for people, and where the slug
+    does not say enough (`console.words.problems`) the same in Chinese, `zh`.
 
     A subclass of `HTTPException`, so that the framework lets it pass where it reads a body.
     """
@@ -38,10 +37,13 @@ class Problem(HTTPException):
         slug: str,
         detail: str,
         headers: Mapping[str, str] | None = None,
+        *,
+        zh: str = "",
         **extra: Any,
     ) -> None:
         super().__init__(status, detail, dict(headers) if headers else None)
         self.slug = slug
+        self.zh = zh
         self.extra = extra
 
 
@@ -66,54 +68,6 @@ def response(
         **extra,
     }
     return Response(dumps(body), status, headers, PROBLEM)
-
-
-def install(app: FastAPI, page: Callable[[Request, int, str], Response]) -> None:
-    """Answer every error of `app` with problem details, and people's browsers with a `page`."""
-
-    async def http(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        if _for_people(request):
-            return page(request, error.status_code, error.detail)
-        return _http(request, error)
-
-    async def validation(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
-        if _for_people(request):
-            return page(request, 422, _errors(error)[0])
-        detail, errors = _errors(error)
-        return response(422, "invalid-parameter", detail, errors=errors)
-
-    app.add_exception_handler(HTTPException, http)
-    app.add_exception_handler(RequestValidationError, validation)
-    app.add_exception_handler(Exception, _bug)
-
-
-def _http(request: Request, error: HTTPException) -> Response:
-    if isinstance(error, Problem):
-        return response(error.status_code, error.slug, error.detail, error.headers, **error.extra)
-    slug = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
-    return response(error.status_code, slug, f"{request.url.path}: {error.detail}", error.headers)
-
-
-def _errors(error: RequestValidationError) -> tuple[str, list[dict[str, str]]]:
-    # The value is left out: it may be anything, and the client has it.
-    errors = [
-        {"field": ".".join(map(str, each["loc"])), "message": each["msg"]}
-        for each in error.errors()
-    ]
-    return "; ".join(f"{each['field']}: {each['message']}" for each in errors), errors
-
-
-def _for_people(request: Request) -> bool:
-    return not request.url.path.startswith("/api/v1/") and "text/html" in request.headers.get(
-        "accept", ""
-    )
-
-
-async def _bug(_request: Request, _error: Exception) -> Response:
-    # Says nothing of what happened: the server's log has the trace.
-    return response(500, "internal", "the service failed; its log says why")
 
 
 def _finite(value: Any) -> Any:

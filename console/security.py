@@ -12,16 +12,17 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import cookie_parser
+from starlette.requests import Request, cookie_parser
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from console import problems
+from console.errors import Page, answer
+from console.problems import Problem
 from console.receipts import PATH as RECEIPTS
 
 COOKIE = "xinfeng_session"
-ANSWERS = "/answer/"
-"""Where signed links of letters lead."""
+ANSWERS = "/a/"
+"""Where signed links of messages lead; short, for short messages."""
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 """Names a browser may use for a service bound to loopback: any other is DNS rebinding."""
 
@@ -50,10 +51,13 @@ class Guard:
         Secret of the bearers, or None: everybody who reaches the port may read and act.
     hosts
         Values of `Host` that are answered, without port; `"*"` answers all.
+    page
+        Tells people's browsers what is refused.
     """
 
-    def __init__(self, app: ASGIApp, token: str | None, hosts: Sequence[str]) -> None:
+    def __init__(self, app: ASGIApp, token: str | None, hosts: Sequence[str], page: Page) -> None:
         self.app = app
+        self.page = page
         self.token = token
         self.hosts = frozenset(host.lower() for host in hosts)
 
@@ -81,9 +85,10 @@ class Guard:
         headers, path, method = Headers(scope=scope), str(scope["path"]), str(scope["method"])
         host = headers.get("host", "").lower()
         if path != "/healthz" and "*" not in self.hosts and hostname(host) not in self.hosts:
-            return problems.response(
-                421, "host", f"host={host}: must be one of {', '.join(sorted(self.hosts))}"
-            )
+            return self._refused(scope, Problem(
+                421, "host", f"host={host}: must be one of {', '.join(sorted(self.hosts))}",
+                host=host,
+            ))
         # A receipt proves itself, by the signature of whoever sends it.
         # So does a signed link of a letter.
         is_open = path in OPEN or path.startswith(ANSWERS) or (
@@ -91,17 +96,20 @@ class Guard:
         if self.token is not None and not is_open and not self._known(headers, self.token):
             if method == "GET" and "text/html" in headers.get("accept", ""):
                 return RedirectResponse(f"/login?next={quote(path)}", 303)
-            return problems.response(
+            return self._refused(scope, Problem(
                 401,
                 "token",
                 "this needs 'Authorization: Bearer TOKEN' or a login at /login",
                 {"www-authenticate": "Bearer"},
-            )
+            ))
         if method not in _SAFE and not same_origin(headers, host):
-            return problems.response(
+            return self._refused(scope, Problem(
                 403, "origin", "a page of another origin may not act here (Origin, Sec-Fetch-Site)"
-            )
+            ))
         return None
+
+    def _refused(self, scope: Scope, problem: Problem) -> Response:
+        return answer(Request(scope), problem, self.page)
 
     @staticmethod
     def _known(headers: Headers, token: str) -> bool:

@@ -7,6 +7,7 @@ transaction of the ledger, so a letter exists if and only if it is written down 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -29,7 +30,7 @@ from alerts.routing import Directory, Route, route
 from alerts.told import Catalogue
 from alerts.worktime import WorkTime
 from dispatch import undelivered
-from dispatch.answer_link import Links
+from dispatch.answer_link import SHORT_MAX, Links
 from dispatch.ledger import Held, Ledger, Pair
 from dispatch.outbox import Outbox
 from dispatch.tally import Tally
@@ -260,14 +261,17 @@ class Desk:
         person = self.directory.by_id[receiver]
         entries = [entry(c.held.notice, d.wants, self.items, self.base_url, self.time.offset_ms,
                          now_ms) for c, d in going]
-        if self.links is not None:
-            entries = [msgspec.structs.replace(e, answer=self.links.url(
-                person, c.held.notice, now_ms)) for e, (c, _) in zip(entries, going, strict=True)]
         # A reminder is another letter than the one before about the same transition.
         salt = [f"{c.held.notice.id} {c.pair.told.at_ms} {c.pair.told.reminders}"
                 for c, _ in going if c.pair.told.at_ms]
         made = letter(person, entries, now_ms, self.base_url, salt=sorted(salt), digest=digest,
                       note=note, entries_max=self.policy.gather.alerts_max)
+        if self.links is not None:
+            told_of = {c.held.notice.id: c.held.notice for c, _ in going}
+            weightiest = [told_of[e.alert] for e in made.entries]
+            rest = [n for id, n in told_of.items() if id not in {e.alert for e in made.entries}]
+            link = partial(self.links.url, person, [*weightiest, *rest], now_ms)
+            made = msgspec.structs.replace(made, answer=link(), short=link(most=SHORT_MAX))
         new = self.outbox.put(made, self.endpoints.get(receiver, ()), now_ms,
                               now_ms + self.deadline_ms)
         assert new, f"letter {made.key} was written before"

@@ -27,10 +27,9 @@ class Answers:
         self._links = made
         self._now = now
 
-    def __call__(self, receiver: str, action: str, until: str, signature: str,
-                 about: str) -> Addressee | None:
-        claim = self._links.read(receiver, action, until, signature, about, self._now())
+    def __call__(self, token: str) -> Addressee | None:
+        claim = self._links.read(token, self._now())
         if claim is None:
             return None
         return Addressee(claim.receiver.id, claim.receiver.name, claim.receiver.department,
-                         claim.action, claim.about, claim.expired)
+                         claim.about, claim.more, claim.expired)

@@ -27,8 +27,8 @@ Row = dict[str, Any]
 Alert = Annotated[str, typer.Argument(metavar="ALERT", help="Its id.")]
 Actor = Annotated[str, typer.Option("--actor", help="Who acts.")]
 Note = Annotated[str, typer.Option("--note", help="Why.")]
-Seen = Annotated[int | None, typer.Option("--seq", min=0, help="`seq` of the alert as it was seen: "
-                                          "if something has happened since, nothing is done.")]
+Seen = Annotated[int | None, typer.Option("--seq", min=0, help="`seq` of the alert or review as it "
+                                          "was seen: if it has changed since, nothing is done.")]
 Url = Annotated[str, typer.Option("--url", help=f"The running service [{URL}].")]
 
 
@@ -95,12 +95,13 @@ def answer(
                                        )] = "",
     grade: Annotated[Literal["A", "B", "C", "D"] | None, typer.Option(
         "--grade", help="With adjust: the new grade.")] = None,
-    url: Url = "", store: StoreMaybe = None,
+    seq: Seen = None, url: Url = "", store: StoreMaybe = None,
 ) -> None:
     """Answer a review of a grade gap for a department."""
     body: Row = {"department": department, "decision": decision,
                  "reason": f"{reason} ({actor})" if actor else reason,
-                 **({"grade": grade} if grade else {})}
+                 **({"grade": grade} if grade else {}),
+                 **({"seq": seq} if seq is not None else {})}
     _do(review, "answer", body, url, store)
 
 

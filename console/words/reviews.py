@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 WORDS: Mapping[str, tuple[str, str]] = {
+    "rv_first": ("您打开本页后情况已有变化，您的答复未提交。目前：",
+                 "It has changed since you opened the page: your answer was not taken. Now:"),
     "rv_overdue": ("已逾期", "Overdue"),
     "rv_soon": ("两个工作日内到期", "Due within 2 working days"),
     "rv_later": ("未到期", "Due later"),

@@ -47,15 +47,20 @@ PAGES = {
     "policy-diff": f"/policy/diff?from={OLD}&to={HASH}",
     "rejects": "/rejects",
     "login": "/login",
-    "answer": f"/answer/d-1/acknowledge/0/x/{ALERT}",
-    "answer-review": f"/answer/d-1/answer/0/x/review%2F{SUBJECT}%2F1",
+    "answer": "/a/one",
+    "answer-review": "/a/review",
+    "answer-many": "/a/many",
     "docs": "/api/docs",
 }
 
 
-def read(receiver: str, action: str, _until: str, _signature: str, about: str) -> Addressee:
+def read(token: str) -> Addressee:
     """Every link is ours."""
-    return Addressee(receiver, "市市场监管局", "市市场监管局", action, about, False)
+    alerts = [f"grade-gap/{SUBJECT}/{n:04d}" for n in range(4)]
+    review = f"review/{SUBJECT}/1"
+    about = {"one": alerts[:1], "review": [review], "many": [*alerts, review]}[token]
+    more = 2 if token == "many" else 0
+    return Addressee("d-1", "市市场监管局", "市市场监管局", tuple(about), more, False)
 
 
 class Running:

@@ -24,6 +24,7 @@ from notify_world import DELIVERY, ITEMS, OFFSET_MS, at, notice
 from alerts import render
 from alerts.letter import Letter, entry, letter
 from alerts.notify import Reason
+from dispatch.answer_link import SHORT_MAX, Links
 from dispatch.apprise_channel import AppriseChannel
 from dispatch.ledger import Ledger
 from dispatch.outbox import Outbox
@@ -121,6 +122,24 @@ def test_it_fits_in_its_segments_and_keeps_the_link(segments_max: int, x: Letter
         (text,) = held.taken
     assert render.segments(text) <= segments_max
     assert x.link in text and "橙色" in text
+
+
+@pytest.mark.parametrize("count", [1, 12])
+def test_its_signed_link_arrives_whole(count: int) -> None:
+    """Three segments have room for it beside words; one has not, and the plain link stands there.
+    """
+    x = made(count, name="长" * 400)
+    links = Links("k" * 32, BASE, 14, {PERSON.id: PERSON})
+    notices = [notice(e.alert) for e in x.entries]
+    x = msgspec.structs.replace(x, short=links.url(PERSON, notices, now_ms(), most=SHORT_MAX))
+    with gateway() as held:
+        for most in (3, 1):
+            assert channel(eagle(held.port), most).send(x, now_ms()).fate == "ok"
+        three, one = held.taken
+    assert render.segments(three) <= 3 and render.segments(one) == 1
+    claim = links.read(three.rpartition("/a/")[2], now_ms())
+    assert claim is not None and len(claim.about) == min(count, 3) and "橙色" in three
+    assert x.link in one and "/a/" not in one
 
 
 def test_a_message_that_is_too_long_is_refused_by_this_gateway() -> None:

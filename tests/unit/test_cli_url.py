@@ -121,6 +121,12 @@ def test_every_act_of_a_person(tmp_path: Path, said: Say, monkeypatch: pytest.Mo
         (got,) = held["answers"]
         assert (got["department"], got["decision"], got["grade"]) == (TWO[0][0], "adjust", "B")
         assert got["reason"] == "依据充分 (王工)"
+        # The other department, on what it was before that.
+        late = ("answer", review["id"], "--department", TWO[1][0], "--reason", "属实",
+                "--decision", "keep", *where, "--seq")
+        code, _, err = said(*late, review["seq"])
+        assert code == 3 and f"answers: {TWO[0][0]} adjust B" in err
+        assert said(*late, held["seq"])[0] == 0
         code, _, err = said("answer", "nothing", "--department", "x", "--decision", "keep",
                             "--reason", "x", *where)
         assert code == 2 and "there is none" in err
