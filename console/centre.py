@@ -59,6 +59,7 @@ def centre_pages(service: Service, view: View, measures: Sequence[Row] = ()) -> 
         lang = language(request)
         t = partial(i18n.word, lang, "ui")
         learner = (found["report"] or {}).get("learner") or {}
+        challengers = learner.get("challengers") or {}
         board = learner.get("models") or {}
         groups = (found["groups"] or {}).get("by") or []
         labels = partial(_group, lang)
@@ -68,6 +69,9 @@ def centre_pages(service: Service, view: View, measures: Sequence[Row] = ()) -> 
             m=found,
             learner=learner,
             reliability=centre_charts.reliability(board, t) if learner.get("adverse") else None,
+            weeks={name: centre_charts.weeks(own["history"], t)
+                   for name, own in (("weeks", learner), ("shadow-weeks", challengers))
+                   if own.get("history")},
             shares={name: centre_charts.low_shares(groups, labels, name) for name in DIMENSIONS
                     if any(g["dimension"] == name and g["graded"] for g in groups)},
             groups=groups,

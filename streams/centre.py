@@ -180,8 +180,19 @@ def _groups(table: Table) -> list[Row]:
 def _dated(report: Row) -> Row:
     """The report with dates beside its day numbers."""
     learner = report.get("learner") or {}
+    if learner:
+        shadow = learner["challengers"]
+        learner = learner | {
+            "history": _weeks(learner),
+            "challengers": shadow | {"history": _weeks(shadow)} if shadow else None}
     days = {"as_of": report.get("as_of_day"), "first": learner.get("first_day"),
             "last": learner.get("last_day")}
     found = (learner.get("drift") or {}).get("found") or []
-    return report | {"dates": {name: iso_day(day) if day else None for name, day in days.items()},
+    return report | {"learner": learner or None,
+                     "dates": {name: iso_day(day) if day else None for name, day in days.items()},
                      "drift_dates": [iso_day(each["day"]) for each in found]}
+
+
+def _weeks(told: Row) -> list[Row]:
+    """Rows of a history; none where it was told before there was one."""
+    return [row | {"date": iso_day(row["day"])} for row in told.get("history", ())]

@@ -8,6 +8,7 @@ import csv
 import io
 import json
 import tomllib
+from typing import Any
 from urllib.parse import urlencode
 
 import centre_fake as fake
@@ -132,6 +133,45 @@ def test_models_show_intervals_drift_and_groups(client: TestClient) -> None:
     for expected in ("0.741", "0.715 … 0.767", "模型正在漂移", "2025-01-12", "逻辑回归",
                      "<b>-0.3</b>", "12.5 %", "w000001", "微型"):
         assert expected in text, expected
+
+
+def chart(text: str, id: str) -> dict[str, Any]:
+    """The option of a chart of a page."""
+    found = text.partition(f'id="{id}">')[2].partition("</script>")[0]
+    option: dict[str, Any] = json.loads(found)
+    return option
+
+
+@pytest.mark.parametrize("count", [1, 100])
+def test_models_show_how_forecasts_stood_week_by_week(
+        client: TestClient, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    names = ("bounded scorecard", "expert card", "last grade", "decayed count")
+    history = fake.weeks(names, 100)[-count:]
+    monkeypatch.setitem(fake.LEARNER, "history", history)
+    text = client.get("/models?lang=en", headers=HTML).text
+    option = chart(text, "weeks")
+    assert [len(line["data"]) for line in option["series"]] == 8 * [count]
+    first, last = option["series"][0], option["series"][-1]
+    assert first["data"][-1] == [20095 * 86_400_000, history[-1]["auc"]["bounded scorecard"]]
+    assert last["data"][-1][1] == history[-1]["ece"]["decayed count"]
+    assert option["legend"]["selected"] == {"last grade": False, "decayed count": False}
+    given = [row["weights"] for row in history if row["weights"]]
+    assert [mark["name"] for mark in first["markLine"]["data"]] == given
+    assert len(given) == (3 if count == 100 else 0)
+    assert len(first["markArea"]["data"]) == sum(row["drifting"] for row in history)
+    assert all(option["xAxis"][at]["min"] < option["xAxis"][at]["max"] for at in (0, 1))
+    # The newest row first, for those who cannot see the chart.
+    table = text.partition('data-chart="weeks"')[2].partition("</table>")[0]
+    dates = [part.partition("<")[0] for part in table.split('<th scope="row">')[1:]]
+    assert dates == [row["date"] for row in reversed(history)]
+    assert len(chart(text, "shadow-weeks")["series"]) == 4
+
+
+def test_models_without_a_history_say_when_it_begins(
+        client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(fake.LEARNER, "history", [])
+    text = client.get("/models?lang=en", headers=HTML).text
+    assert "the next Tuesday brings the first row" in text and 'id="weeks"' not in text
 
 
 def test_every_key_of_the_policy_has_a_meaning_in_both_languages() -> None:
