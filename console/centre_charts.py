@@ -18,6 +18,8 @@ DAY_MS = 86_400_000
 WEEK_D = 7
 WEEKS_MIN = 8
 """A chart of weeks is at least so wide."""
+ADVERSE_MIN = 10
+"""Findings with which an AUC is drawn: with fewer it jumps over the whole axis."""
 SYMBOLS_MAX, LABELS_MAX = 60, 12
 """Longer lines have no dots; more marks have no names."""
 
@@ -126,7 +128,8 @@ def weeks(history: list[Row], t: Words) -> Row:
         {"name": t(f"mod_{name}"), "type": "line", "xAxisIndex": at, "yAxisIndex": at,
          "showSymbol": len(history) <= SYMBOLS_MAX, "symbolSize": 6, "connectNulls": False,
          "lineStyle": {"width": 2.5 if name == CHAMPION else 1.5},
-         "data": [[row["day"] * DAY_MS, row[key].get(name)] for row in history]}
+         "data": [[row["day"] * DAY_MS, None if key == "auc" and row["adverse"] < ADVERSE_MIN
+                   else row[key].get(name)] for row in history]}
         for at, key in enumerate(("auc", "ece")) for name in names]
     given = [{"xAxis": row["day"] * DAY_MS, "name": row["weights"]}
              for row in history if row["weights"]]

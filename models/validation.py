@@ -137,12 +137,12 @@ class Validation:
 
     def report(self) -> dict[str, dict[str, Any]]:
         """By model: AUC with its 95 % interval and how far off its grid may be, log-loss, Brier
-        score, expected calibration error over the tenths, and the tenths."""
+        score, expected calibration error over the tenths, and the tenths; None without examples."""
         out: dict[str, dict[str, Any]] = {}
         for m, (name, (area, ece)) in enumerate(self.figures().items()):
             grid = self.rank[m].sum(axis=0)
             weight, lost, squared = self.lost[m].sum(axis=0)
-            tenths, of = deciles(self.said[m]), max(float(weight), 1e-300)
+            tenths, of = deciles(self.said[m]), float(weight) or math.nan
             pairs = float(grid[:, 0].sum() * grid[:, 1].sum())
             low, _, high = jackknife(self._own, m)
             out[name] = {
@@ -161,7 +161,7 @@ class Validation:
         for m, name in enumerate(self.names):
             gap = math.fsum(t["n"] * abs(t["predicted"] - t["observed"])
                             for t in deciles(self.said[m]))
-            of = max(float(self.lost[m, :, 0].sum()), 1e-300)
+            of = float(self.lost[m, :, 0].sum()) or math.nan
             out[name] = rounded(auc(self.rank[m].sum(axis=0))), rounded(gap / of)
         return out
 

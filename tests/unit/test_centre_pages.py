@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 from test_console_pages import Outline
 
 from config import load
-from console import i18n, policy_page
+from console import centre_charts, i18n, policy_page
 from console.app import create_app
 from console.ranking_csv import safe
 from models.policy import decode, digest, encode
@@ -165,6 +165,16 @@ def test_models_show_how_forecasts_stood_week_by_week(
     dates = [part.partition("<")[0] for part in table.split('<th scope="row">')[1:]]
     assert dates == [row["date"] for row in reversed(history)]
     assert len(chart(text, "shadow-weeks")["series"]) == 4
+
+
+def test_an_auc_of_a_few_findings_is_not_drawn() -> None:
+    history = fake.weeks(("bounded scorecard", "expert card"), 2)
+    history[1]["adverse"] = centre_charts.ADVERSE_MIN - 1
+    option = centre_charts.weeks(history, str)
+    assert [y for line in option["series"][:2] for _, y in line["data"]] == [None] * 4
+    assert None not in [y for line in option["series"][2:] for _, y in line["data"]]
+    history[1]["adverse"] += 1
+    assert centre_charts.weeks(history, str)["series"][0]["data"][1][1] is not None
 
 
 def test_models_without_a_history_say_when_it_begins(

@@ -223,7 +223,8 @@ def test_empty_report() -> None:
     one = Learner(POLICY, challengers=True)
     one.learn(5, [])
     found = json.loads(json.dumps(one.report(), allow_nan=False))
-    assert found["examples"] == 0 and found["models"][CHAMPION]["auc"] is None
+    figures = found["models"][CHAMPION]
+    assert found["examples"] == 0 and not any(figures.values()) and figures["ece"] is None
     assert found["challengers"]["since_day"] is None and found["drift"]["found"] == []
 
 
