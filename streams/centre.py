@@ -18,6 +18,7 @@ from models.scorecard import Timeline
 from models.subject import Subject
 from streams import device_view, policy_view
 from streams.census import STATES, Census, DeviceRow, Table
+from streams.district_table import districts_of
 from streams.show import iso_day, iso_ms
 from streams.view import View
 
@@ -46,6 +47,13 @@ class Centre(ABC):
             return {"as_of": None, "quarter": quarter or None, "quarters": [], "departments": [],
                     "city": None, "trend": None}
         return departments_of(table, quarter)
+
+    def districts(self) -> Row:
+        table = self.census.table
+        if table is None:
+            return {"as_of": None, "quarter_before": None, "districts": []}
+        return {"as_of": iso_ms(table.as_of_ms)} | districts_of(
+            table.groups, table.before, self._view.districts(), _today(table))
 
     # ----------------------------------------------------------------------------------- devices
 

@@ -43,7 +43,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "mod_weeks": ("逐周变化", "Week by week"),
     "mod_weeks_hint": (
         "每周二记一行，保留最近 260 周：截至当日全部预测的渐进 AUC（上）与校准误差 ECE（下）。"
-        "不良结果不足 10 例时不画 AUC。虚线为当日发布的权重，底色为漂移的周。其他参照可在图例中点选。",
+        "不良结果不足 10 例时不画 AUC。虚线为当日发布的权重，底色为漂移的周。"
+        "其他参照可在图例中点选。",
         "A row each Tuesday, the last 260 are kept: progressive AUC (above) and calibration error "
         "(ECE, below) of all forecasts so far; no AUC is drawn of fewer than 10 findings. Dashed: "
         "weights published on that day; shaded: weeks of drift. Other references wait in the "

@@ -81,6 +81,13 @@ LEARNER: Row = {
                     "history": weeks(("bounded scorecard", "logistic"), 1)}}
 
 
+def district(rank: int | None, code: str, low: int, change: float | None) -> Row:
+    share = {"part": low, "whole": 9, "rate": round(low / 9, 6)} if rank else NONE
+    return {"rank": rank, "district": code, "subjects": 1_200, "low": share, "low_before": share,
+            "change": change, "alerts_open": {"red": 1, "orange": 2, "yellow": 0, "blue": 3},
+            "alerts_per_1000": 5.0}
+
+
 class CentreFake:
     """The centre's half of `console.service.Service`."""
 
@@ -102,6 +109,13 @@ class CentreFake:
                          "items": 61, "unattributed": 3},
                 "trend": {"quarters": ["2026Q3", "2026Q4"],
                           "on_time": {"": [None, 0.9], FORMULA: [0.5, None]}}}
+
+    def districts(self) -> Row:
+        if not self.counted:
+            return {"as_of": None, "quarter_before": None, "districts": []}
+        return {"as_of": "2026-11-22T03:10:00.000Z", "quarter_before": "2026Q3", "districts": [
+            district(1, "500106", 3, 0.02), district(2, FORMULA, 2, -0.013),
+            district(None, "500240", 0, None)]}
 
     def devices(self, *, state: str = "", item: str = "", district: str = "", subject: str = "",
                 limit: int = 50, after: str = "") -> Row:
