@@ -59,9 +59,10 @@ def districts(found: Row, names: Mapping[str, str], lang: Lang) -> str:
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow([safe(i18n.word(lang, "ui", f"dep_{key}")) for key in (
-        "rank", "district_code", "district", "subjects", "low", "low_part", "graded", "low_before",
-        "change", "open", "severe", "per_1000", "as_of")])
+    writer.writerow([safe(i18n.word(lang, "ui", f"dep_{key}") + unit) for key, unit in (
+        ("rank", ""), ("district_code", ""), ("district", ""), ("subjects", ""), ("low", " %"),
+        ("low_part", ""), ("graded", ""), ("low_before", " %"), ("change", ""), ("open", ""),
+        ("severe", ""), ("per_1000", ""), ("as_of", ""))])
     for row in found["districts"]:
         levels = row["alerts_open"]
         writer.writerow([safe(x) for x in (

@@ -115,6 +115,7 @@ class CentreFake:
             return {"as_of": None, "quarter_before": None, "districts": []}
         return {"as_of": "2026-11-22T03:10:00.000Z", "quarter_before": "2026Q3", "districts": [
             district(1, "500106", 3, 0.02), district(2, FORMULA, 2, -0.013),
+            district(3, "500107", 1, -0.0004),
             district(None, "500240", 0, None)]}
 
     def devices(self, *, state: str = "", item: str = "", district: str = "", subject: str = "",

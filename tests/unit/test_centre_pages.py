@@ -107,12 +107,13 @@ def test_districts_are_a_table_and_a_file(service: FakeService, lang: str) -> No
     text = client.get(f"/departments?lang={lang}", headers=HTML).text
     for expected in ("沙坪坝区", "33.3 %", "▲ +2.0", "▼ -1.3", "2026Q3", "districts.csv"):
         assert expected in text, expected
+    assert "-0.0" not in text, "that is no fall"
     response = client.get(f"/api/v1/districts.csv?lang={lang}")
     assert "districts-2026-11-22.csv" in response.headers["content-disposition"]
     rows = list(csv.reader(io.StringIO(response.content.decode("utf-8-sig"))))
     assert rows[0][2] == ("区县" if lang == "zh" else "district")
     assert rows[1][1:9] == ["500106", "沙坪坝区", "1200", "33.33", "3", "9", "33.33", "2.0"]
-    assert rows[2][1] == rows[2][2] == "'" + fake.FORMULA and rows[3][4] == rows[3][8] == ""
+    assert rows[2][1] == rows[2][2] == "'" + fake.FORMULA and rows[4][4] == rows[4][8] == ""
 
 
 @pytest.mark.parametrize("cell", ["=1", "+1", "-1", "@a", "\t=1", "\r=1"])
