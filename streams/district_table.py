@@ -47,8 +47,8 @@ def districts_of(groups: Mapping[tuple[str, str], Counter[str]], before: Mapping
             "low_before": was, "change": round(low["rate"] - was["rate"], 6) if known else None,
             "alerts_open": {level: open_.get(level, 0) for level in LEVELS},
             "alerts_per_1000": round(PER * sum(open_.values()) / now.total(), 1)})
-    rows.sort(key=lambda row: (-1.0 if row["low"]["rate"] is None else row["low"]["rate"],
-                               row["alerts_per_1000"]), reverse=True)
+    rows.sort(key=lambda row: (1.0 if row["low"]["rate"] is None else -row["low"]["rate"],
+                               -row["alerts_per_1000"], row["district"]))
     rates = [row["low"]["rate"] for row in rows]
     for row, rate in zip(rows, rates, strict=True):
         row["rank"] = None if rate is None else rates.index(rate) + 1
