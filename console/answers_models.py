@@ -45,7 +45,7 @@ class Lead(Answer, frozen=True):
     log_loss: float | None
     log_loss_low: float | None
     log_loss_high: float | None
-    better: bool | None
+    better: str | None
 
 
 class Slice(Answer, frozen=True):
@@ -62,18 +62,34 @@ class Drift(Answer, frozen=True):
     found: list[dict[str, Any]]
 
 
+class Week(Answer, frozen=True):
+    """Forecasts judged up to a Tuesday, by name of the model: progressive AUC and expected
+    calibration error; null = not known yet. `weights` is the version published on that day."""
+
+    day: int
+    date: dt.date
+    examples: Count
+    adverse: Count
+    auc: dict[str, Probability | None]
+    ece: dict[str, Probability | None]
+    drifting: bool
+    weights: str | None
+
+
 class Challengers(Answer, frozen=True):
-    """Other models beside, in shadow."""
+    """Other models beside, in shadow; after a restart they begin anew, their history too."""
 
     since_day: int | None
     examples: Count
     adverse: Count
     models: dict[str, Measured]
     leads: list[Lead]
+    history: list[Week]
 
 
 class Learner(Answer, frozen=True):
-    """`models` by name, the one in use first; days are civil days since 1970."""
+    """`models` by name, the one in use first; `history` the oldest week first, at most 260 of
+    them; days are civil days since 1970."""
 
     examples: Count
     adverse: Count
@@ -84,6 +100,7 @@ class Learner(Answer, frozen=True):
     leads: list[Lead]
     slices: dict[str, dict[str, Slice]]
     drift: Drift
+    history: list[Week]
     challengers: Challengers | None
 
 

@@ -94,6 +94,7 @@ def create_app(
     acts = Acts(service)
     app.state.streams = streams or Streams(service)
     view = View(items or {}, with_login=token is not None)
+    names = {row["code"]: row["name"] for row in districts}
 
     @app.get("/healthz", tags=["service"])
     def healthz() -> Response:
@@ -122,11 +123,11 @@ def create_app(
     app.include_router(reading(service, app.state.streams))
     app.include_router(reviewing(service))
     app.include_router(cases(service, view))
-    app.include_router(centre(service))
+    app.include_router(centre(service, names))
     app.include_router(reporting(service, view))
     app.include_router(showing(app, service, view))
     app.include_router(watching(service, view, districts))
-    app.include_router(centre_pages(service, view, measures))
+    app.include_router(centre_pages(service, view, names, measures))
     app.include_router(acting(acts, view, token))
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated
 
@@ -20,8 +20,9 @@ DEVICE_STATES = ("suspicious", "over", "silent", "well")
 Word = Annotated[str, Query(max_length=512)]
 
 
-def centre_pages(service: Service, view: View, measures: Sequence[Row] = ()) -> APIRouter:
-    """Routes of the pages; none changes anything."""
+def centre_pages(service: Service, view: View, names: Mapping[str, str],
+                 measures: Sequence[Row] = ()) -> APIRouter:
+    """Routes of the pages; none changes anything. `names` are those of districts, by code."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/departments")
@@ -29,7 +30,8 @@ def centre_pages(service: Service, view: View, measures: Sequence[Row] = ()) -> 
         found = service.departments(quarter=checked(quarter))
         t = partial(i18n.word, language(request), "ui")
         trend = centre_charts.on_time(found, t) if found["as_of"] else None
-        return view.render(request, "departments.html", d=found, trend=trend)
+        return view.render(request, "departments.html", d=found, trend=trend,
+                           places=service.districts(), names=names)
 
     @router.get("/devices")
     def devices(
@@ -59,6 +61,7 @@ def centre_pages(service: Service, view: View, measures: Sequence[Row] = ()) -> 
         lang = language(request)
         t = partial(i18n.word, lang, "ui")
         learner = (found["report"] or {}).get("learner") or {}
+        challengers = learner.get("challengers") or {}
         board = learner.get("models") or {}
         groups = (found["groups"] or {}).get("by") or []
         labels = partial(_group, lang)
@@ -68,6 +71,9 @@ def centre_pages(service: Service, view: View, measures: Sequence[Row] = ()) -> 
             m=found,
             learner=learner,
             reliability=centre_charts.reliability(board, t) if learner.get("adverse") else None,
+            weeks={name: centre_charts.weeks(own["history"], t)
+                   for name, own in (("weeks", learner), ("shadow-weeks", challengers))
+                   if own.get("history")},
             shares={name: centre_charts.low_shares(groups, labels, name) for name in DIMENSIONS
                     if any(g["dimension"] == name and g["graded"] for g in groups)},
             groups=groups,

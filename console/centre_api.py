@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
@@ -20,8 +21,8 @@ Quarter = Annotated[str, Query(max_length=16, description="as 2026Q3; none = the
 Word = Annotated[str, Query(max_length=256)]
 
 
-def centre(service: Service) -> APIRouter:
-    """Routes of the centre; none changes anything."""
+def centre(service: Service, names: Mapping[str, str]) -> APIRouter:
+    """Routes of the centre; none changes anything. `names` are those of districts, by code."""
     router = APIRouter(prefix="/api/v1", default_response_class=Json, tags=["centre"])
 
     @router.get("/departments")
@@ -37,11 +38,25 @@ def centre(service: Service) -> APIRouter:
     def departments_csv(quarter: Quarter = "", lang: Literal["zh", "en"] = "zh") -> Response:
         """The same ranking as a file for Excel: UTF-8 with a byte order mark, CRLF, no formulas."""
         found = service.departments(quarter=checked(quarter))
-        if found["as_of"] is None:
-            raise Problem(503, "not-counted", "the city has not been counted yet: ask again in a "
-                          "minute", {"retry-after": "30"})
+        counted(found)
         return attachment(ranking_csv.ranking(found, lang).encode(), "text/csv; charset=utf-8",
                           f"departments-{found['quarter']}.csv")
+
+    @router.get("/districts")
+    def districts() -> Response:
+        """Districts by their share of C and D, against the end of the quarter before.
+
+        Businesses that are registered now, counted in the background: `as_of` is the moment of the
+        last complete count, null before the first. Open alerts are those of this moment.
+        """
+        return Json(service.districts())
+
+    @router.get("/districts.csv")
+    def districts_csv(lang: Literal["zh", "en"] = "zh") -> Response:
+        """The same table as a file for Excel: UTF-8 with a byte order mark, CRLF, no formulas."""
+        found = counted(service.districts())
+        return attachment(ranking_csv.districts(found, names, lang).encode(),
+                          "text/csv; charset=utf-8", f"districts-{found['as_of'][:10]}.csv")
 
     @router.get("/devices")
     def devices(
@@ -103,6 +118,19 @@ def centre(service: Service) -> APIRouter:
         return Json(found)
 
     return router
+
+
+def counted(found: Row) -> Row:
+    """An answer of the census as it is.
+
+    Raises
+    ------
+    Problem: there has been no census yet.
+    """
+    if found["as_of"] is None:
+        raise Problem(503, "not-counted", "the city has not been counted yet: ask again in a "
+                      "minute", {"retry-after": "30"})
+    return found
 
 
 def checked(quarter: str) -> str:

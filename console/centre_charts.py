@@ -13,7 +13,15 @@ CHINA_MS = 8 * 3_600_000
 HOUR_MS = 3_600_000
 LINES_MAX = 5
 """Departments drawn beside the city: those that are last."""
-CHAMPION = "bounded scorecard"
+CHAMPION, EXPERT = "bounded scorecard", "expert card"
+DAY_MS = 86_400_000
+WEEK_D = 7
+WEEKS_MIN = 8
+"""A chart of weeks is at least so wide."""
+ADVERSE_MIN = 10
+"""Findings with which an AUC is drawn: with fewer it jumps over the whole axis."""
+SYMBOLS_MAX, LABELS_MAX = 60, 12
+"""Longer lines have no dots; more marks have no names."""
 
 
 def on_time(found: Row, t: Words) -> Row:
@@ -106,6 +114,49 @@ def reliability(models: Row, t: Words) -> Row:
                "data": [[tenth["predicted"], tenth["observed"]] for tenth in m["calibration"]]}
               for name, m in models.items()),
         ],
+    }
+
+
+def weeks(history: list[Row], t: Words) -> Row:
+    """Progressive AUC by week, calibration error below it; marks where weights were published,
+    shades the weeks of drift. Other models than champion and expert wait in the legend, unless the
+    expert is not among them."""
+    names, last = list(history[-1]["auc"]), history[-1]["day"]
+    hidden = {t(f"mod_{name}"): False for name in names
+              if EXPERT in names and name not in (CHAMPION, EXPERT)}
+    drawn: list[Row] = [
+        {"name": t(f"mod_{name}"), "type": "line", "xAxisIndex": at, "yAxisIndex": at,
+         "showSymbol": len(history) <= SYMBOLS_MAX, "symbolSize": 6, "connectNulls": False,
+         "lineStyle": {"width": 2.5 if name == CHAMPION else 1.5},
+         "data": [[row["day"] * DAY_MS, None if key == "auc" and row["adverse"] < ADVERSE_MIN
+                   else row[key].get(name)] for row in history]}
+        for at, key in enumerate(("auc", "ece")) for name in names]
+    given = [{"xAxis": row["day"] * DAY_MS, "name": row["weights"]}
+             for row in history if row["weights"]]
+    drifting = [[{"xAxis": (row["day"] - WEEK_D) * DAY_MS}, {"xAxis": row["day"] * DAY_MS}]
+                for row in history if row["drifting"]]
+    for own in (drawn[0], drawn[len(names)]):
+        own["markLine"] = {
+            "silent": True, "symbol": "none", "data": given,
+            "lineStyle": {"color": "var(--muted)", "type": "dashed"},
+            "label": {"show": own is drawn[0] and len(given) <= LABELS_MAX, "formatter": "{b}",
+                      "color": "var(--muted)", "position": "insideEndTop"}}
+        own["markArea"] = {
+            "silent": True, "itemStyle": {"color": "var(--orange)", "opacity": 0.15},
+            "data": drifting}
+    return {
+        "useUTC": True,
+        "tooltip": {"trigger": "axis"},
+        "legend": {"type": "scroll", "top": 0, "selected": hidden,
+                   "inactiveColor": "var(--muted)", "inactiveBorderColor": "var(--line)"},
+        "grid": [{"left": 56, "right": 20, "top": 56, "height": "42%"},
+                 {"left": 56, "right": 20, "top": "72%", "bottom": 28}],
+        "xAxis": [{"type": "time", "gridIndex": at, "axisLabel": {"show": bool(at)},
+                   "min": min(history[0]["day"], last - WEEKS_MIN * WEEK_D) * DAY_MS,
+                   "max": last * DAY_MS} for at in (0, 1)],
+        "yAxis": [{"type": "value", "scale": True, "gridIndex": 0, "name": "AUC"},
+                  {"type": "value", "gridIndex": 1, "name": "ECE", "splitNumber": 3}],
+        "series": drawn,
     }
 
 

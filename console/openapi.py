@@ -12,6 +12,7 @@ from fastapi.openapi.utils import get_openapi
 
 from console import answers, ranking_csv
 from console import answers_centre as centre
+from console import answers_districts as places
 from console import answers_models as models
 from console import answers_reviews as reviews
 from console import answers_subject as about
@@ -42,6 +43,7 @@ ANSWERS: dict[str, type[msgspec.Struct]] = {
     "GET /api/v1/reviews/board": reviews.ReviewBoard,
     "GET /api/v1/reviews/{review_id}": reviews.ReviewCase,
     "GET /api/v1/departments": centre.Departments,
+    "GET /api/v1/districts": places.Districts,
     "GET /api/v1/devices": centre.Devices,
     "GET /api/v1/devices/one": centre.Device,
     "GET /api/v1/models": models.Models,
@@ -63,6 +65,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "GET /api/v1/departments.csv": (
         "text/csv",
         ranking_csv.ranking(EXAMPLES["answers"]["GET /api/v1/departments"], "zh"),
+    ),
+    "GET /api/v1/districts.csv": (
+        "text/csv",
+        ranking_csv.districts(EXAMPLES["answers"]["GET /api/v1/districts"], {}, "zh"),
     ),
     "GET /api/v1/alerts/stream": (
         "text/event-stream",

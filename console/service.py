@@ -168,6 +168,10 @@ class Service(Protocol):
         """Departments by rank in a quarter (`2026Q3`, "" = this one); `as_of` is None until the
         city has been counted once."""
 
+    def districts(self) -> Row:
+        """Districts by share of C and D, with open alerts; `as_of` is None until the city has been
+        counted once."""
+
     def devices(
         self,
         *,

@@ -13,6 +13,7 @@ from typing import Any
 from river import compose, forest, linear_model, optim, preprocessing, tree
 
 from models.examples import Example
+from models.history import History
 from models.policy import INDICATORS
 from models.validation import Validation, cluster_of
 
@@ -34,6 +35,8 @@ class Challengers:
     def __init__(self) -> None:
         self.since_day: int | None = None
         self.board = Validation((CHAMPION, *NAMES))
+        self.history = History()
+        """Of them and the champion on the same examples; it begins anew with them."""
         self.weight = self.clean = 0.0
         self.forest: Any = forest.ARFClassifier(seed=SEED, max_depth=DEPTH_MAX)
         self.tree: Any = tree.HoeffdingAdaptiveTreeClassifier(seed=SEED, max_depth=DEPTH_MAX)
@@ -68,7 +71,7 @@ class Challengers:
     def report(self) -> dict[str, Any]:
         return {"since_day": self.since_day, "examples": self.board.examples,
                 "adverse": self.board.adverse, "models": self.board.report(),
-                "leads": self.board.leads()}
+                "leads": self.board.leads(), "history": self.history.report()}
 
 
 def _chance(said: dict[Any, float]) -> float:

@@ -9,10 +9,11 @@ records in that of their own day.
 
 from __future__ import annotations
 
+import datetime as dt
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
-from models.calendar import to_date
+from models.calendar import from_date, to_date
 from models.grade import STEP
 from models.ledger import Fact, Facts
 from models.records import (
@@ -51,6 +52,17 @@ def quarter_of(day: int) -> int:
     """
     date = to_date(day)
     return 4 * date.year + (date.month - 1) // 3
+
+
+def first_day(quarter: int) -> int:
+    """Its first civil day number.
+
+    Examples
+    --------
+    >>> first_day(quarter_of(90)), quarter_of(first_day(8106)), quarter_of(first_day(8106) - 1)
+    (90, 8106, 8105)
+    """
+    return from_date(dt.date(quarter // 4, quarter % 4 * 3 + 1, 1))
 
 
 def named(quarter: int) -> str:

@@ -24,6 +24,7 @@ from models.bounded import BoundedScorecard, expert
 from models.challengers import CHAMPION, Challengers
 from models.drift import Drift, Found
 from models.examples import Example
+from models.history import History
 from models.policy import INDICATORS, Policy
 from models.scorecard import GROUPS
 from models.validation import Slices, Validation, cluster_of
@@ -68,6 +69,7 @@ class Learner:
         self.first_day: int | None = None
         self.given: Weights | None = None
         """Last published."""
+        self.history = History()
         self._department = {i.id: i.department for i in policy.items}
 
     def learn(self, day: int, examples: Sequence[Example]) -> None:
@@ -97,6 +99,16 @@ class Learner:
         self.given = made
         return made
 
+    def note(self) -> None:
+        """Keep how the forecasts stand at the end of a week: after its last day, and after what
+        was published of it."""
+        assert self.day is not None
+        given = self.given
+        self.history.add(self.day, self.board, self.drifting, given.name if given is not None
+                         and given.since_day == self.day else None)
+        if self.challengers is not None:
+            self.challengers.history.add(self.day, self.challengers.board)
+
     def recentre(self, policy: Policy) -> None:
         """A new policy: what was learned stays, as distances from the new expert's weights."""
         self.policy = policy
@@ -125,7 +137,8 @@ class Learner:
         """For people, as JSON: how good each model's forecasts were, who leads, where, and drift.
 
         `models` by name, `leads` of the champion over the others, `slices` of the champion by
-        dimension and value. Days are civil days; chances are of an adverse finding.
+        dimension and value, `history` by week. Days are civil days; chances
+        are of an adverse finding.
         """
         challenged = self.challengers
         return {
@@ -137,6 +150,7 @@ class Learner:
             "slices": self.slices.report(),
             "drift": {"drifting": self.drifting,
                       "found": [msgspec.structs.asdict(f) for f in self.drifts()]},
+            "history": self.history.report(),
             "challengers": challenged.report() if challenged is not None else None,
         }
 
@@ -146,7 +160,7 @@ class Learner:
             "cards": [c.export() for c in self.cards], "board": self.board.state(),
             "slices": self.slices.state(), "shares": [s.sums for s in self.shares],
             "drift": self.drift.state(), "day": self.day, "first_day": self.first_day,
-            "given": self.given})
+            "given": self.given, "history": self.history.rows})
 
     def load(self, data: bytes) -> None:
         """Inverse of `dump`, into a learner made with the policy of that moment."""
@@ -160,6 +174,8 @@ class Learner:
         self.drift.restore(state["drift"])
         self.day, self.first_day = state["day"], state["first_day"]
         self.given = msgspec.convert(state["given"], Weights | None)
+        # Learners that kept no history had none in their dump; it begins with the next week.
+        self.history.restore(state.get("history", []))
 
     def _learn(self, day: int, rows: list[Example]) -> None:
         """Predict all, take stock, then learn one by one."""

@@ -137,23 +137,32 @@ class Validation:
 
     def report(self) -> dict[str, dict[str, Any]]:
         """By model: AUC with its 95 % interval and how far off its grid may be, log-loss, Brier
-        score, expected calibration error over the tenths, and the tenths."""
+        score, expected calibration error over the tenths, and the tenths; None without examples."""
         out: dict[str, dict[str, Any]] = {}
-        for m, name in enumerate(self.names):
+        for m, (name, (area, ece)) in enumerate(self.figures().items()):
             grid = self.rank[m].sum(axis=0)
             weight, lost, squared = self.lost[m].sum(axis=0)
-            tenths, of = deciles(self.said[m]), max(float(weight), 1e-300)
+            tenths, of = deciles(self.said[m]), float(weight) or math.nan
             pairs = float(grid[:, 0].sum() * grid[:, 1].sum())
             low, _, high = jackknife(self._own, m)
-            gap = math.fsum(t["n"] * abs(t["predicted"] - t["observed"]) for t in tenths) / of
             out[name] = {
-                "auc": rounded(auc(grid)),
+                "auc": area,
                 "auc_low": rounded(max(low, 0.0)), "auc_high": rounded(min(high, 1.0)),
                 "within": rounded(float((grid[:, 0] * grid[:, 1]).sum()) / pairs / 2
                                   if pairs else math.nan),
                 "log_loss": rounded(lost / of), "brier": rounded(squared / of),
-                "ece": rounded(gap),
+                "ece": ece,
                 "calibration": [{k: round(v, 6) for k, v in t.items()} for t in tenths]}
+        return out
+
+    def figures(self) -> dict[str, tuple[float | None, float | None]]:
+        """AUC and expected calibration error by model, as in `report`."""
+        out = {}
+        for m, name in enumerate(self.names):
+            gap = math.fsum(t["n"] * abs(t["predicted"] - t["observed"])
+                            for t in deciles(self.said[m]))
+            of = float(self.lost[m, :, 0].sum()) or math.nan
+            out[name] = rounded(auc(self.rank[m].sum(axis=0))), rounded(gap / of)
         return out
 
     def leads(self) -> list[dict[str, Any]]:

@@ -207,6 +207,8 @@ class Analysis:
                     self.published += 1
                     events.append(e.WeightsChanged(weights))
             events += self._drift(day)
+            if weekly:
+                self.learner.note()
         if weekly:
             document = self._week.norms(self.policy)
             if document is not None:

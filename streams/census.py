@@ -126,6 +126,8 @@ class Table(NamedTuple):
     """silent, suspicious, over, well -> those of `devices` that are; one may be several."""
     groups: dict[tuple[str, str], Counter[str]]
     """(dimension, value) -> businesses by computed public grade."""
+    before: dict[str, Counter[str]]
+    """District -> the same businesses by their grade when the quarter before ended."""
     subjects: int
     report: dict[str, Any] | None
     """Of the analysis; None before the first."""
@@ -209,6 +211,8 @@ class _Walk:
         self.total = departments.Total()
         self.devices: list[DeviceRow] = []
         self.groups: dict[tuple[str, str], Counter[str]] = {}
+        self.before: dict[str, Counter[str]] = {}
+        self.quarter_day = departments.first_day(departments.quarter_of(self.day))
         self.subjects = 0
         self.asked: dict[str, _Asked] = {}
         self.workdays = deadlines.answer_workdays(card.policy)
@@ -222,10 +226,11 @@ class _Walk:
         self.subjects += 1
         profile = _PROFILE(one.profile) if one.profile else None
         if profile is not None and not (one.cancelled_day and one.cancelled_day <= self.day):
-            grade = UNGRADED
+            grade = was = UNGRADED
             for item, since, step in STEP.iter_unpack(one.path):
                 if item == WHOLE_SUBJECT and since <= self.day:
-                    grade = step
+                    grade, was = step, step if since < self.quarter_day else was
+            self.before.setdefault(profile.district, Counter())[letter(was)] += 1
             for dimension in DIMENSIONS:
                 at = dimension, str(getattr(profile, dimension))
                 self.groups.setdefault(at, Counter())[letter(grade)] += 1
@@ -251,7 +256,7 @@ class _Walk:
                     for name, rules in STATES.items()}
         by_state["well"] = [row for row in devices if not row.states]
         return Table(self.clock_ms, self.card, self.total, devices, by_state, self.groups,
-                     self.subjects, report, took_s)
+                     self.before, self.subjects, report, took_s)
 
     def review(self, one: ReviewChanged) -> None:
         answers: dict[str, int] = {}

@@ -18,6 +18,7 @@ from models.scorecard import Timeline
 from models.subject import Subject
 from streams import device_view, policy_view
 from streams.census import STATES, Census, DeviceRow, Table
+from streams.district_table import districts_of
 from streams.show import iso_day, iso_ms
 from streams.view import View
 
@@ -46,6 +47,13 @@ class Centre(ABC):
             return {"as_of": None, "quarter": quarter or None, "quarters": [], "departments": [],
                     "city": None, "trend": None}
         return departments_of(table, quarter)
+
+    def districts(self) -> Row:
+        table = self.census.table
+        if table is None:
+            return {"as_of": None, "quarter_before": None, "districts": []}
+        return {"as_of": iso_ms(table.as_of_ms)} | districts_of(
+            table.groups, table.before, self._view.districts(), _today(table))
 
     # ----------------------------------------------------------------------------------- devices
 
@@ -180,8 +188,19 @@ def _groups(table: Table) -> list[Row]:
 def _dated(report: Row) -> Row:
     """The report with dates beside its day numbers."""
     learner = report.get("learner") or {}
+    if learner:
+        shadow = learner["challengers"]
+        learner = learner | {
+            "history": _weeks(learner),
+            "challengers": shadow | {"history": _weeks(shadow)} if shadow else None}
     days = {"as_of": report.get("as_of_day"), "first": learner.get("first_day"),
             "last": learner.get("last_day")}
     found = (learner.get("drift") or {}).get("found") or []
-    return report | {"dates": {name: iso_day(day) if day else None for name, day in days.items()},
+    return report | {"learner": learner or None,
+                     "dates": {name: iso_day(day) if day else None for name, day in days.items()},
                      "drift_dates": [iso_day(each["day"]) for each in found]}
+
+
+def _weeks(told: Row) -> list[Row]:
+    """Rows of a history; none where it was told before there was one."""
+    return [row | {"date": iso_day(row["day"])} for row in told.get("history", ())]

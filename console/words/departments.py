@@ -55,6 +55,25 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "全市与本季度名次靠后的部门；全部部门见数据表。",
         "The city and the departments ranked last; all of them in the table.",
     ),
+    "dep_districts": ("区县", "Districts"),
+    "dep_districts_hint": (
+        "现有登记主体，按公共等级为 C、D 的比例由高到低；比例占已评级主体，升降以百分点计，"
+        "比较同一批主体。区县差异首先说明其主体构成。",
+        "Businesses registered now, by the share whose public grade is C or D, the greatest first. "
+        "Shares are of the graded; changes, in points, are those of the same businesses. A "
+        "difference says first of all which businesses a district has.",
+    ),
+    "dep_district": ("区县", "district"),
+    "dep_district_code": ("区划代码", "district code"),
+    "dep_subjects": ("主体", "businesses"),
+    "dep_graded": ("已评级", "graded"),
+    "dep_low": ("C、D 比例", "share of C and D"),
+    "dep_low_part": ("C、D 主体", "C and D"),
+    "dep_low_before": ("上季末", "end of the quarter before"),
+    "dep_change": ("升降（百分点）", "change [points]"),
+    "dep_open": ("未结预警", "open alerts"),
+    "dep_severe": ("其中红、橙", "red and orange"),
+    "dep_per_1000": ("每千户未结预警", "open per 1,000"),
     "dep_acts": ("行政行为公开（按种类）", "Acts by kind"),
     "dep_kind": ("种类", "kind"),
     "dep_on_time": ("按时", "in time"),

@@ -40,6 +40,26 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "mod_predicted": ("预测概率", "said"),
     "mod_observed": ("实际比例", "seen"),
     "mod_diagonal": ("完全校准", "exactly right"),
+    "mod_weeks": ("逐周变化", "Week by week"),
+    "mod_weeks_hint": (
+        "每周二记一行，保留最近 260 周：截至当日全部预测的渐进 AUC（上）与校准误差 ECE（下）。"
+        "不良结果不足 10 例时不画 AUC。虚线为当日发布的权重，底色为漂移的周。"
+        "其他参照可在图例中点选。",
+        "A row each Tuesday, the last 260 are kept: progressive AUC (above) and calibration error "
+        "(ECE, below) of all forecasts so far; no AUC is drawn of fewer than 10 findings. Dashed: "
+        "weights published on that day; shaded: weeks of drift. Other references wait in the "
+        "legend.",
+    ),
+    "mod_shadow_weeks_hint": (
+        "只看与挑战者相同的样本；不进检查点，重启后重新开始。",
+        "On the challengers' examples only; in no checkpoint, so it begins anew after a restart.",
+    ),
+    "mod_no_weeks": (
+        "还没有记录：下一个周二记第一行。",
+        "None yet: the next Tuesday brings the first row.",
+    ),
+    "mod_given": ("当日发布", "published"),
+    "mod_is_drifting": ("漂移", "drifting"),
     "mod_challengers": ("挑战者（影子运行）", "Challengers (in shadow)"),
     "mod_challengers_hint": (
         "在每日部分样本上比较，不影响任何评分；重启后重新开始。",

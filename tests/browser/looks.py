@@ -13,9 +13,9 @@ from playwright.sync_api import Browser, Page
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
 SERIOUS = ("serious", "critical")
 Looks = tuple[Literal["light", "dark"], Literal["zh", "en"], tuple[int, ...]]
-LOOKS: tuple[Looks, ...] = (("light", "zh", (390, 3840, 1280)), ("dark", "en", (390, 1280)))
-"""Theme and language, each of both once, on a telephone, a wall, a desk; on the last axe looks too.
-What fits a desk in English fits a wall."""
+LOOKS: tuple[Looks, ...] = (("light", "zh", (390, 3840, 1280)), ("dark", "en", (1280, 390)))
+"""Theme and language, each of both once, on a telephone, a wall, a desk; on the last of each axe
+looks too. What fits a desk in English fits a wall."""
 
 
 def axe(page: Page) -> list[str]:

@@ -60,6 +60,8 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     made.post("/api/v1/events", content=BAD, headers={"content-type": "application/json"})
     assert made.get("/api/v1/departments").json()["as_of"] is None
     assert made.get("/api/v1/departments.csv").status_code == 503
+    assert made.get("/api/v1/districts").json()["districts"] == []
+    assert made.get("/api/v1/districts.csv").status_code == 503
     service.census.walk()
     yield made
     service.close()
@@ -134,6 +136,7 @@ def answers(client: TestClient) -> Iterator[tuple[str, Any]]:
         ("GET /api/v1/situation", "/api/v1/situation"),
         ("GET /api/v1/departments", "/api/v1/departments"),
         ("GET /api/v1/departments", "/api/v1/departments?quarter=2025Q2"),
+        ("GET /api/v1/districts", "/api/v1/districts"),
         ("GET /api/v1/devices/one", f"/api/v1/devices/one?{one}"),
         ("GET /api/v1/models", "/api/v1/models"),
         ("GET /api/v1/policies", "/api/v1/policies"),
@@ -176,13 +179,15 @@ def test_answers_are_what_is_declared(client: TestClient, document: Row) -> None
     assert given.json()["rejected"] and wrong(document, "Receipt", given.json()) == []
 
 
-def test_the_ranking_is_a_file_as_its_example(client: TestClient) -> None:
-    kind, example = TEXTS["GET /api/v1/departments.csv"]
-    response = client.get("/api/v1/departments.csv?quarter=2025Q2")
+@pytest.mark.parametrize(("name", "query"), [("departments", "?quarter=2025Q2"),
+                                             ("districts", "")])
+def test_a_ranking_is_a_file_as_its_example(client: TestClient, name: str, query: str) -> None:
+    kind, example = TEXTS[f"GET /api/v1/{name}.csv"]
+    response = client.get(f"/api/v1/{name}.csv{query}")
     assert response.headers["content-type"].partition(";")[0] == kind
     wanted, found = (list(csv.reader(text.splitlines())) for text in (example, response.text))
     assert wanted[0] == found[0] and wanted[1] in found
-    assert len(found) == 1 + len(client.get("/api/v1/departments").json()["departments"])
+    assert len(found) == 1 + len(client.get(f"/api/v1/{name}").json()[name])
 
 
 def test_a_planted_fault_is_found(client: TestClient, document: Row) -> None:

@@ -36,6 +36,7 @@ from streams.census import Census
 from streams.census_redis import RedisHeld
 from streams.change import place, touched
 from streams.cli import invoke
+from streams.district_table import districts_of
 from streams.embedded import Embedded
 from streams.profile import facts_page
 from streams.reader import Reader
@@ -154,6 +155,9 @@ def test_the_city_is_counted_the_same(city: EmbeddedService, shown: dict[str, As
             assert getattr(table.total, key) == getattr(wanted.total, key), (name, key)
         assert table.devices == wanted.devices and table.by_state == wanted.by_state, name
         assert table.groups == wanted.groups and table.subjects == wanted.subjects, name
+        assert table.before == wanted.before and districts_of(
+            table.groups, table.before, asked.view.districts(), 0) == districts_of(
+            wanted.groups, wanted.before, city._view.districts(), 0), name
         for row in wanted.devices:
             held, norms, clock_ms = city._copy(row.subject)
             shard = asked.view.shard_of(row.subject)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 from config import load
 from console.service import Row
 from models import policy_diff
+from models.calendar import to_date
 from models.policy import digest, encode
 
 XSS_DEVICE = '<b>kitchen</b>-1'
@@ -54,6 +56,17 @@ MODEL: Row = {"auc": 0.741, "auc_low": 0.715, "auc_high": 0.767, "within": 0.001
               "log_loss": 0.31, "brier": 0.08, "ece": 0.012, "calibration": [
                   {"predicted": 0.02, "observed": 0.03, "n": 50.0},
                   {"predicted": 0.2, "observed": 0.18, "n": 50.0}]}
+def weeks(names: tuple[str, ...], count: int) -> list[Row]:
+    """A history with versions of the weights and some drift."""
+    days = range(20095 - 7 * (count - 1), 20096, 7)
+    return [{"day": day, "date": str(to_date(day)), "examples": 100 + n, "adverse": 10 + n,
+             "auc": {name: round(0.73 - 0.02 * at - 0.1 / n**0.5 * math.cos(n), 6) if n else None
+                     for at, name in enumerate(names)},
+             "ece": {name: round(0.01 + at / (n + 30), 6) for at, name in enumerate(names)},
+             "drifting": n % 40 > 34, "weights": f"w{n // 26:06d}" if n % 26 == 25 else None}
+            for n, day in enumerate(days)]
+
+
 LEARNER: Row = {
     "examples": 100, "adverse": 11, "first_day": 20000, "last_day": 20100, "published": None,
     "models": {"bounded scorecard": MODEL, "expert card": MODEL},
@@ -62,8 +75,17 @@ LEARNER: Row = {
     "slices": {"size": {"micro": {"auc": 0.7, "n": 40.0, "observed": 0.1, "predicted": 0.09}}},
     "drift": {"drifting": True, "found": [{"day": 20100, "series": "calibration",
                                            "detector": "ADWIN", "before": 0.0, "after": 0.4}]},
+    "history": weeks(("bounded scorecard", "expert card", "last grade", "decayed count"), 100),
     "challengers": {"since_day": 1, "examples": 9, "adverse": 1,
-                    "models": {"bounded scorecard": MODEL, "logistic": MODEL}, "leads": []}}
+                    "models": {"bounded scorecard": MODEL, "logistic": MODEL}, "leads": [],
+                    "history": weeks(("bounded scorecard", "logistic"), 1)}}
+
+
+def district(rank: int | None, code: str, low: int, change: float | None) -> Row:
+    share = {"part": low, "whole": 9, "rate": round(low / 9, 6)} if rank else NONE
+    return {"rank": rank, "district": code, "subjects": 1_200, "low": share, "low_before": share,
+            "change": change, "alerts_open": {"red": 1, "orange": 2, "yellow": 0, "blue": 3},
+            "alerts_per_1000": 5.0}
 
 
 class CentreFake:
@@ -87,6 +109,14 @@ class CentreFake:
                          "items": 61, "unattributed": 3},
                 "trend": {"quarters": ["2026Q3", "2026Q4"],
                           "on_time": {"": [None, 0.9], FORMULA: [0.5, None]}}}
+
+    def districts(self) -> Row:
+        if not self.counted:
+            return {"as_of": None, "quarter_before": None, "districts": []}
+        return {"as_of": "2026-11-22T03:10:00.000Z", "quarter_before": "2026Q3", "districts": [
+            district(1, "500106", 3, 0.02), district(2, FORMULA, 2, -0.013),
+            district(3, "500107", 1, -0.0004),
+            district(None, "500240", 0, None)]}
 
     def devices(self, *, state: str = "", item: str = "", district: str = "", subject: str = "",
                 limit: int = 50, after: str = "") -> Row:

@@ -99,6 +99,18 @@ def test_a_weekly_word_whether_there_is_news_or_not() -> None:
         assert weights.since_day == day and day % WEEK_D == WEEKDAY and day // WEEK_D % 2 == 0
 
 
+def test_a_row_of_history_with_each_weekly_word() -> None:
+    """The same from any number of shards; it says which of them published weights."""
+    history = tw.town(3).analysis.report()["learner"]["history"]
+    assert history == tw.town(1).analysis.report()["learner"]["history"]
+    days = [row["day"] for row in history]
+    assert len(days) > 8 and days == list(range(days[0], days[-1] + 1, WEEK_D))
+    assert days[0] % WEEK_D == WEEKDAY and tw.town(3).shards[0].day - days[-1] < WEEK_D
+    assert [(row["day"], row["weights"]) for row in history if row["weights"]] == [
+        (x.weights.since_day, x.weights.name) for c in tw.town(3).concluded for x in c.events
+        if isinstance(x, e.WeightsChanged)]
+
+
 @pytest.mark.parametrize("day", range(20_400, 20_410))
 def test_the_next_week(day: int) -> None:
     """The first Tuesday after a moment; of a Tuesday's first moment the one a week later."""

@@ -21,10 +21,12 @@ import fleet
 import pytest
 
 from config import load
+from models.calendar import from_date, start_ms
 from models.departments import named, quarter_of
 from models.ledger import DAY_MS
 from storage.effects import AlertChanged
 from streams import census, cli, codec, device_view
+from streams.batch import process
 from streams.census import Census, Glimpse
 from streams.embedded import Embedded
 from streams.service import EmbeddedService
@@ -155,6 +157,53 @@ def test_groups_add_up(service: EmbeddedService) -> None:
     assert len(set(by.values())) == 1 and by["size"] > 100
     assert all(0 <= g["low_share"] <= 1 and sum(g["grades"].values()) == g["graded"]
                for g in groups if g["graded"])
+
+
+def test_districts_add_up(service: EmbeddedService) -> None:
+    """To the groups by district, and to the open alerts of the view."""
+    found = service.districts()
+    rows = found["districts"]
+    groups = {g["value"]: g for g in service.models()["groups"]["by"]
+              if g["dimension"] == "district"}
+    assert {row["district"] for row in rows} == groups.keys() and len(rows) > 10
+    for row in rows:
+        group, low, was = groups[row["district"]], row["low"], row["low_before"]
+        assert (row["subjects"], low["whole"]) == (group["subjects"], group["graded"])
+        assert low["rate"] == group["low_share"] and was["whole"] <= row["subjects"]
+        assert row["alerts_per_1000"] == round(
+            1000 * sum(row["alerts_open"].values()) / row["subjects"], 1)
+    rates = [row["low"]["rate"] for row in rows]
+    assert rates == sorted(rates, key=lambda x: -1 if x is None else x, reverse=True)
+    assert [row["rank"] for row in rows] == [
+        None if rate is None else 1 + sum(other is not None and other > rate for other in rates)
+        for rate in rates]
+    total = sum(sum(row["alerts_open"].values()) for row in rows)
+    assert 0 < total <= sum(service.summary()["alerts_open"].values())
+    assert any(row["change"] for row in rows) and sum(row["low_before"]["part"] for row in rows)
+
+
+def test_a_district_is_held_against_the_end_of_the_quarter_before(tmp_path: Path) -> None:
+    """The restaurant of the README: B on 30 June, C on 30 September by a fine of 1 September."""
+    runner = Embedded(tmp_path, load.policy())
+    process(runner, [str(Path(__file__).parents[2] / "docs" / "example" / "restaurant.ndjson")])
+    clock = Clock()
+    clock.now_ms = runner.shard.clock_ms
+    service = EmbeddedService(runner, clock)
+    subject = "91500106MA60AB125D"
+    for until, before, day, change in ((dt.date(2025, 9, 1), "2025Q2", "2025-06-30", 1.0),
+                                       (dt.date(2025, 10, 8), "2025Q3", "2025-09-30", 0.0)):
+        clock.now_ms = max(clock.now_ms, start_ms(from_date(until)) + DAY_MS // 2)
+        service.tick()
+        service.census.walk()
+        found = service.districts()
+        (row,) = found["districts"]
+        asked = service.show(subject, start_ms(from_date(dt.date.fromisoformat(day)) + 1) - 1)
+        assert asked is not None
+        grade = asked["public"]["grade"]
+        assert (found["quarter_before"], row["district"]) == (before, "500106")
+        assert row["low_before"]["part"] == (grade in ("C", "D")) == 1 - change
+        assert row["low"] == {"part": 1, "whole": 1, "rate": 1.0} and row["change"] == change
+    service.close()
 
 
 def test_the_command_says_the_same(service: EmbeddedService, store: Path,

@@ -8,6 +8,7 @@ import csv
 import io
 import json
 import tomllib
+from typing import Any
 from urllib.parse import urlencode
 
 import centre_fake as fake
@@ -17,7 +18,7 @@ from starlette.testclient import TestClient
 from test_console_pages import Outline
 
 from config import load
-from console import i18n, policy_page
+from console import centre_charts, i18n, policy_page
 from console.app import create_app
 from console.ranking_csv import safe
 from models.policy import decode, digest, encode
@@ -98,6 +99,23 @@ def test_the_csv_opens_in_excel_and_runs_nothing(client: TestClient, lang: str) 
     assert rows[0][2] == ("部门" if lang == "zh" else "department")
 
 
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_districts_are_a_table_and_a_file(service: FakeService, lang: str) -> None:
+    app = create_app(service, items=items(), districts=[
+        {"code": "500106", "name": "沙坪坝区", "column": "0", "row": "0"}])
+    client = TestClient(app, "http://localhost")
+    text = client.get(f"/departments?lang={lang}", headers=HTML).text
+    for expected in ("沙坪坝区", "33.3 %", "▲ +2.0", "▼ -1.3", "2026Q3", "districts.csv"):
+        assert expected in text, expected
+    assert "-0.0" not in text, "that is no fall"
+    response = client.get(f"/api/v1/districts.csv?lang={lang}")
+    assert "districts-2026-11-22.csv" in response.headers["content-disposition"]
+    rows = list(csv.reader(io.StringIO(response.content.decode("utf-8-sig"))))
+    assert rows[0][2] == ("区县" if lang == "zh" else "district")
+    assert rows[1][1:9] == ["500106", "沙坪坝区", "1200", "33.33", "3", "9", "33.33", "2.0"]
+    assert rows[2][1] == rows[2][2] == "'" + fake.FORMULA and rows[4][4] == rows[4][8] == ""
+
+
 @pytest.mark.parametrize("cell", ["=1", "+1", "-1", "@a", "\t=1", "\r=1"])
 def test_no_cell_is_a_formula(cell: str) -> None:
     assert safe(cell) == "'" + cell
@@ -132,6 +150,55 @@ def test_models_show_intervals_drift_and_groups(client: TestClient) -> None:
     for expected in ("0.741", "0.715 … 0.767", "模型正在漂移", "2025-01-12", "逻辑回归",
                      "<b>-0.3</b>", "12.5 %", "w000001", "微型"):
         assert expected in text, expected
+
+
+def chart(text: str, id: str) -> dict[str, Any]:
+    """The option of a chart of a page."""
+    found = text.partition(f'id="{id}">')[2].partition("</script>")[0]
+    option: dict[str, Any] = json.loads(found)
+    return option
+
+
+@pytest.mark.parametrize("count", [1, 100])
+def test_models_show_how_forecasts_stood_week_by_week(
+        client: TestClient, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    names = ("bounded scorecard", "expert card", "last grade", "decayed count")
+    history = fake.weeks(names, 100)[-count:]
+    monkeypatch.setitem(fake.LEARNER, "history", history)
+    text = client.get("/models?lang=en", headers=HTML).text
+    option = chart(text, "weeks")
+    assert [len(line["data"]) for line in option["series"]] == 8 * [count]
+    first, last = option["series"][0], option["series"][-1]
+    assert first["data"][-1] == [20095 * 86_400_000, history[-1]["auc"]["bounded scorecard"]]
+    assert last["data"][-1][1] == history[-1]["ece"]["decayed count"]
+    assert option["legend"]["selected"] == {"last grade": False, "decayed count": False}
+    given = [row["weights"] for row in history if row["weights"]]
+    assert [mark["name"] for mark in first["markLine"]["data"]] == given
+    assert len(given) == (3 if count == 100 else 0)
+    assert len(first["markArea"]["data"]) == sum(row["drifting"] for row in history)
+    assert all(option["xAxis"][at]["min"] < option["xAxis"][at]["max"] for at in (0, 1))
+    # The newest row first, for those who cannot see the chart.
+    table = text.partition('data-chart="weeks"')[2].partition("</table>")[0]
+    dates = [part.partition("<")[0] for part in table.split('<th scope="row">')[1:]]
+    assert dates == [row["date"] for row in reversed(history)]
+    assert len(chart(text, "shadow-weeks")["series"]) == 4
+
+
+def test_an_auc_of_a_few_findings_is_not_drawn() -> None:
+    history = fake.weeks(("bounded scorecard", "expert card"), 2)
+    history[1]["adverse"] = centre_charts.ADVERSE_MIN - 1
+    option = centre_charts.weeks(history, str)
+    assert [y for line in option["series"][:2] for _, y in line["data"]] == [None] * 4
+    assert None not in [y for line in option["series"][2:] for _, y in line["data"]]
+    history[1]["adverse"] += 1
+    assert centre_charts.weeks(history, str)["series"][0]["data"][1][1] is not None
+
+
+def test_models_without_a_history_say_when_it_begins(
+        client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(fake.LEARNER, "history", [])
+    text = client.get("/models?lang=en", headers=HTML).text
+    assert "the next Tuesday brings the first row" in text and 'id="weeks"' not in text
 
 
 def test_every_key_of_the_policy_has_a_meaning_in_both_languages() -> None:

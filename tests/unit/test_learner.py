@@ -27,6 +27,7 @@ from models.bounded import expert, probability
 from models.challengers import CHAMPION
 from models.drift import Drift
 from models.examples import Example
+from models.history import WEEKS_MAX
 from models.learner import Learner, Shares, step
 from models.policy import INDICATORS, Policy
 from models.scorecard import GROUPS
@@ -222,7 +223,8 @@ def test_empty_report() -> None:
     one = Learner(POLICY, challengers=True)
     one.learn(5, [])
     found = json.loads(json.dumps(one.report(), allow_nan=False))
-    assert found["examples"] == 0 and found["models"][CHAMPION]["auc"] is None
+    figures = found["models"][CHAMPION]
+    assert found["examples"] == 0 and not any(figures.values()) and figures["ece"] is None
     assert found["challengers"]["since_day"] is None and found["drift"]["found"] == []
 
 
@@ -350,6 +352,59 @@ def test_dump_and_load() -> None:
     assert same.dump() == one.dump() and same.report() == one.report()
     assert same.weights(100, 2) == one.weights(100, 2) and same.drifts() == one.drifts()
     assert all(two.dump() != one.dump() for two in spoiled)
+
+
+def test_a_history_of_figures_as_they_stood() -> None:
+    """Row by row what the report said on that day; a learner goes on with it after a restart."""
+    days = [*stream(40, 100, 10, 2.0), *stream(60, 100, 11, -0.5, first=41)]
+    one, stood = Learner(policy(adverse_min=50)), []
+    one.learn(0, [])
+    one.note()
+    assert one.history.rows == [], "nothing was judged yet"
+    for day, examples in days:
+        one.learn(day, examples)
+        if day % 7 == 5:
+            given = one.weights(day, day) if day in (19, 61) else None
+            one.note()
+            said = one.report()
+            stood.append({
+                "day": day, "examples": 100 * day, "adverse": said["adverse"],
+                "auc": {name: m["auc"] for name, m in said["models"].items()},
+                "ece": {name: m["ece"] for name, m in said["models"].items()},
+                "drifting": one.drifting, "weights": given.name if given else None})
+            two = Learner(one.policy)
+            two.load(one.dump())
+            assert two.dump() == one.dump() and two.report() == one.report()
+            one = two
+    assert one.report()["history"] == stood and len(stood) == 14
+    assert [row["weights"] for row in stood if row["weights"]] == ["w000019", "w000061"]
+    assert {row["drifting"] for row in stood} == {False, True}
+
+
+def test_a_history_is_bounded() -> None:
+    one = taught(stream(1, 50, 10))
+    sizes = []
+    for week in range(2 * WEEKS_MAX):
+        one.learn(5 + 7 * week, [])
+        one.note()
+        sizes.append(len(one.dump()))
+    days = [row.day for row in one.history.rows]
+    assert days == [5 + 7 * week for week in range(WEEKS_MAX, 2 * WEEKS_MAX)]
+    assert sizes[-1] - sizes[WEEKS_MAX] < 2_000 < 50_000 < sizes[WEEKS_MAX] - sizes[0] < 80_000
+
+
+def test_a_dump_from_before_there_was_a_history() -> None:
+    one = taught(stream(10, 50, 10))
+    one.note()
+    held = msgspec.msgpack.decode(one.dump())
+    del held["history"]
+    two = Learner(one.policy)
+    two.load(msgspec.msgpack.encode(held))
+    assert two.history.rows == [] and one.history.rows != []
+    assert {**two.report(), "history": 0} == {**one.report(), "history": 0}
+    two.learn(12, [])
+    two.note()
+    assert [row.day for row in two.history.rows] == [12]
 
 
 # -------------------------------------------------------------------------------------- weights
@@ -539,6 +594,8 @@ def test_challengers_never_touch_the_card() -> None:
     own = policy(adverse_min=1, challengers_per_day=20)
     alone, watched = taught(days, Learner(own)), taught(days, Learner(own, challengers=True))
     again = taught(days, Learner(own, challengers=True))
+    for each in (alone, watched, again):
+        each.note()
     assert watched.dump() == alone.dump() and watched.weights(50, 1) == alone.weights(50, 1)
     found = watched.report()["challengers"]
     assert found == again.report()["challengers"], "its random numbers have a seed"
@@ -547,5 +604,7 @@ def test_challengers_never_touch_the_card() -> None:
     assert all(0.0 < m["log_loss"] < 2.0 for m in found["models"].values())
     after = Learner(own, challengers=True)
     after.load(watched.dump())
+    assert [set(row["auc"]) for row in found["history"]] == [set(found["models"])]
     assert after.report()["challengers"]["since_day"] is None, "they begin anew"
+    assert after.report()["challengers"]["history"] == [] != after.report()["history"]
     assert {**after.report(), "challengers": 0} == {**watched.report(), "challengers": 0}
