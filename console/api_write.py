@@ -65,7 +65,7 @@ def writing(service: Service, acts: Acts, body_bytes_max: int) -> APIRouter:
                 f"act={act}: must be one of {', '.join(ALERT_ACTS)}",
                 allowed=list(ALERT_ACTS),
             )
-        body = parse(await _json(request), AlertActIn)
+        body = parse(await json_body(request), AlertActIn)
         seen = if_match(request)
         if seen is not None:
             body = msgspec.structs.replace(body, seq=seen)
@@ -81,7 +81,7 @@ def writing(service: Service, acts: Acts, body_bytes_max: int) -> APIRouter:
     )
     async def answer_review(review_id: str, request: Request) -> Response:
         """Answer a review for a department: keep its grade, or adjust it, with the reason."""
-        body = parse(await _json(request), ReviewAnswerIn)
+        body = parse(await json_body(request), ReviewAnswerIn)
         key = idempotency_key(request)
         done = await anyio.to_thread.run_sync(acts.on_review, review_id, body, key)
         return Json(done, 202)
@@ -89,7 +89,13 @@ def writing(service: Service, acts: Acts, body_bytes_max: int) -> APIRouter:
     return router
 
 
-async def _json(request: Request) -> bytes:
+async def json_body(request: Request) -> bytes:
+    """The body of an act.
+
+    Raises
+    ------
+    Problem: 415 for another type, 413 beyond the limit.
+    """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise Problem(415, "content-type", f"content-type={kind}: must be application/json")
