@@ -47,6 +47,7 @@ def draw_pages(service: Service, draws: Draws, gate: Gate, view: View,
     def draw_page(request: Request, found: Row, status: int = 200, **context: Any) -> Response:
         return view.render(request, "draw.html", status, d=found, sums=sums(found),
                            check=check(found), actor=_actor(request), names=names,
+                           unseen=unseen(found),
                            waiting=sum(x["state"] == "drawn" for x in found["picked"]), **context)
 
     @router.get("/draws")
@@ -116,6 +117,11 @@ def draw_pages(service: Service, draws: Draws, gate: Gate, view: View,
 def sums(found: Row) -> Row:
     """The last line of the table of grades."""
     return {key: sum(share[key] for share in found["strata"]) for key in _SUMS}
+
+
+def unseen(found: Row) -> list[str]:
+    """Grades in the pool of which nobody was inspected: what is estimated leaves them out."""
+    return [s["stratum"] for s in found["strata"] if s["eligible"] and not s["inspected"]]
 
 
 def check(found: Row) -> str:

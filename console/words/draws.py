@@ -57,11 +57,11 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "dr_with_problems": ("有问题", "with problems"),
     "dr_all": ("合计", "all"),
     "dr_strata_hint": (
-        "同一等级内机会均等。暂不抽：间隔期内已检查过，或已抽中待检查。在名单上或有高风险预警的主体"
-        "按 C 级抽取。",
+        "同一等级内机会均等。暂不抽：间隔期内已检查过，或已抽中待检查。在政策所列名单上或有高风险"
+        "预警的主体按 C 级抽取。",
         "Within a grade everybody has the same chance. Resting: inspected lately as often as the "
-        "grade takes, or drawn and still waiting. A business on a list or with an alert of high "
-        "risk is drawn like a C.",
+        "grade takes, or drawn and still waiting. A business on a list that the "
+        "policy names, or with an alert of high risk, is drawn like a C.",
     ),
     "dr_past": ("历次抽取", "Draws so far"),
     "dr_none": ("尚未抽取", "Nothing has been drawn yet"),
@@ -88,6 +88,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "From the {} inspected so far, each weighted by the inverse of its chance. The more are "
         "inspected, the better it is.",
     ),
+    "dr_estimate_partial": (
+        "以下等级尚无检查结果，推算不代表全库：",
+        "Nobody of these grades has been inspected yet, so this does not speak for the whole pool:",
+    ),
     "dr_no_estimate": ("尚无检查结果", "nobody has been inspected yet"),
     "dr_picked": ("抽中名单", "Who was drawn"),
     "dr_range": ("第 {}–{} 户，共 {} 户", "{} to {} of {}"),
@@ -102,7 +106,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "dr_rank": ("随机序号", "rank"),
     "dr_state": ("状态", "state"),
     "dr_raised": ("因“{}”按 C 级抽取", "drawn like a C: {}"),
-    "dr_findings": ("发现 {} 项", "{} findings"),
+    "dr_findings": ("发现 {} 项", "findings: {}"),
     "dr_state_pending": ("待记入", "being recorded"),
     "dr_state_drawn": ("待检查", "to be inspected"),
     "dr_state_released": ("已放回", "let go"),

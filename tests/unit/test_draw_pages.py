@@ -320,8 +320,14 @@ def test_results_and_what_they_say_of_the_pool(client: TestClient, service: Fake
     share = {s["stratum"]: s["probability"] for s in made["strata"]}
     weight = len(by_stratum["A"]) / share["A"]
     assert found["estimate"] == pytest.approx(1 / share["D"] / (weight + 1 / share["D"]))
-    assert f"{100 * found['estimate']:.1f} %" in page and "failed" in page and "1 findings" in page
+    assert f"{100 * found['estimate']:.1f} %" in page and "failed" in page and "findings: 1" in page
     assert f"From the {len(by_stratum['A']) + 1} inspected" in page
+    # What is known of A and D says nothing of the others.
+    assert "does not speak for the whole pool" in page and f"/ {sum(SIZES)} businesses" not in page
+    for code in (by_stratum["B"][0], by_stratum["C"][0], by_stratum["ungraded"][0]):
+        service.inspect(made["id"], code, "pass")
+    page = text(client, f"/draws/{made['id']}?lang=en")
+    assert "speak for the whole" not in page and f"/ {sum(SIZES)} businesses" in page
 
 
 @pytest.mark.parametrize("seed", ["2026-11-22", "it's $HOME `x` %s \\n", "-n"])
