@@ -5,6 +5,7 @@ Method: the application over a service in memory that draws by the real rule, sy
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -98,6 +99,15 @@ def test_enter_in_the_form_draws_nothing_by_mistake(page: Page, running: Running
     expect(page.locator("#pool")).to_contain_text("220 may be drawn")
     expect(page.locator("input[name=seed]")).to_have_value("again")
     assert len(running.service.draws(limit=500)) == before
+    # What is wrong is said above the form, which keeps what was typed.
+    page.locator("input[name=actor]").fill("李处")
+    page.locator("input[name=district]").fill("123456")
+    page.get_by_role("button", name="Draw", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("There is no such district")
+    expect(page.locator("input[name=seed]")).to_have_value("again")
+    assert axe(page) == [] and len(running.service.draws(limit=500)) == before
+    if shots := os.environ.get("XINFENG_SHOTS"):
+        page.screenshot(path=Path(shots) / "draws-refused.png")
 
 
 def test_the_pages_work_without_script(browser: Browser, running: Running,
