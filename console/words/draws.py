@@ -136,6 +136,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "dr_done_release": ("已放回尚未检查的主体", "Those not yet inspected were let go"),
     "dr_back": ("返回抽查", "All draws"),
     "dr_bad": ("未执行", "Nothing was done"),
+    "dr_no_answer": ("尚无答复", "No answer yet"),
     "dr_bad_item": ("请选择目录中的监管事项。", "Choose an item of the catalogue."),
     "dr_bad_count": (
         "抽取数量须为 1 至 10000 的整数。",
