@@ -68,7 +68,7 @@ def writing(service: Service, acts: Acts, body_bytes_max: int) -> APIRouter:
                 act=act,
                 allowed=list(ALERT_ACTS),
             )
-        body = _seen(request, parse(await _json(request), AlertActIn))
+        body = _seen(request, parse(await json_body(request), AlertActIn))
         key = idempotency_key(request)
         done = await anyio.to_thread.run_sync(acts.on_alert, alert_id, act, body, key)
         return Json(done, 202)
@@ -81,7 +81,7 @@ def writing(service: Service, acts: Acts, body_bytes_max: int) -> APIRouter:
     )
     async def answer_review(review_id: str, request: Request) -> Response:
         """Answer a review for a department: keep its grade, or adjust it, with the reason."""
-        body = _seen(request, parse(await _json(request), ReviewAnswerIn))
+        body = _seen(request, parse(await json_body(request), ReviewAnswerIn))
         key = idempotency_key(request)
         done = await anyio.to_thread.run_sync(acts.on_review, review_id, body, key)
         return Json(done, 202)
@@ -95,7 +95,13 @@ def _seen(request: Request, body: Body) -> Body:
     return body if seen is None else msgspec.structs.replace(body, seq=seen)
 
 
-async def _json(request: Request) -> bytes:
+async def json_body(request: Request) -> bytes:
+    """The body of an act.
+
+    Raises
+    ------
+    Problem: 415 for another type, 413 beyond the limit.
+    """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise Problem(415, "content-type", f"content-type={kind}: must be application/json",

@@ -18,8 +18,11 @@ from console.api_reviews import reviewing
 from console.api_write import writing
 from console.centre import centre_pages
 from console.centre_api import centre
-from console.limits import BODY_BYTES_MAX
+from console.draws import Draws
+from console.draws_api import drawing
+from console.limits import BODY_BYTES_MAX, Gate
 from console.pages import showing
+from console.pages_draws import draw_pages
 from console.pages_report import reporting
 from console.pages_reviews import cases
 from console.pages_situation import watching
@@ -31,6 +34,8 @@ from console.sse import Streams
 from console.view import Items, View, language
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+ORDERS_MAX = 8
+"""Draws that wait for the shards at once; the pages keep the other threads."""
 
 
 def create_app(
@@ -95,6 +100,7 @@ def create_app(
     app.state.streams = streams or Streams(service)
     view = View(items or {}, with_login=token is not None)
     names = {row["code"]: row["name"] for row in districts}
+    draws, orders = Draws(service, items or {}, {d["code"] for d in districts}), Gate(ORDERS_MAX)
 
     @app.get("/healthz", tags=["service"])
     def healthz() -> Response:
@@ -123,6 +129,8 @@ def create_app(
     app.include_router(reading(service, app.state.streams))
     app.include_router(reviewing(service))
     app.include_router(cases(service, view))
+    app.include_router(drawing(service, draws, orders))
+    app.include_router(draw_pages(service, draws, orders, view, districts))
     app.include_router(centre(service, names))
     app.include_router(reporting(service, view))
     app.include_router(showing(app, service, view))

@@ -10,13 +10,15 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from console import answers, ranking_csv
+from console import answers, draws_csv, ranking_csv
 from console import answers_centre as centre
 from console import answers_districts as places
+from console import answers_draws as draws
 from console import answers_models as models
 from console import answers_reviews as reviews
 from console import answers_subject as about
 from console.acts import AlertActIn, ReviewAnswerIn
+from console.draws import DrawIn, ReleaseIn
 from console.service import Receipt, Row
 from models import events
 
@@ -42,6 +44,8 @@ ANSWERS: dict[str, type[msgspec.Struct]] = {
     "GET /api/v1/reviews/statistics": reviews.ReviewStatistics,
     "GET /api/v1/reviews/board": reviews.ReviewBoard,
     "GET /api/v1/reviews/{review_id}": reviews.ReviewCase,
+    "GET /api/v1/draws": draws.Draws,
+    "GET /api/v1/draws/{draw_id}": draws.DrawWhole,
     "GET /api/v1/departments": centre.Departments,
     "GET /api/v1/districts": places.Districts,
     "GET /api/v1/devices": centre.Devices,
@@ -54,6 +58,8 @@ ANSWERS: dict[str, type[msgspec.Struct]] = {
     "POST /api/v1/events": Receipt,
     "POST /api/v1/alerts/{alert_id}/{act}": answers.Done,
     "POST /api/v1/reviews/{review_id}/answer": answers.Done,
+    "POST /api/v1/draws": draws.DrawWhole,
+    "POST /api/v1/draws/{draw_id}/release": draws.DrawWhole,
     "POST /api/v1/receipts/{receiver}": answers.Done,
 }
 """What each operation answers when it is done; those that are no JSON are in `TEXTS`."""
@@ -69,6 +75,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "GET /api/v1/districts.csv": (
         "text/csv",
         ranking_csv.districts(EXAMPLES["answers"]["GET /api/v1/districts"], {}, "zh"),
+    ),
+    "GET /draws/{draw_id}.csv": (
+        "text/csv",
+        draws_csv.drawn_list(EXAMPLES["answers"]["GET /api/v1/draws/{draw_id}"], "zh"),
     ),
     "GET /api/v1/alerts/stream": (
         "text/event-stream",
@@ -110,6 +120,8 @@ def _act_body(operation: str, name: str) -> Row:
 
 ACT_BODY = _act_body("POST /api/v1/alerts/{alert_id}/{act}", "AlertActIn")
 ANSWER_BODY = _act_body("POST /api/v1/reviews/{review_id}/answer", "ReviewAnswerIn")
+DRAW_BODY = _act_body("POST /api/v1/draws", "DrawIn")
+RELEASE_BODY = _act_body("POST /api/v1/draws/{draw_id}/release", "ReleaseIn")
 KEY_HEADER: Row = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -139,7 +151,7 @@ _PROBLEM: Row = {
 
 @cache
 def _schemas() -> Row:
-    kinds = [*_EVENT_TYPES, AlertActIn, ReviewAnswerIn, *ANSWERS.values()]
+    kinds = [*_EVENT_TYPES, AlertActIn, ReviewAnswerIn, DrawIn, ReleaseIn, *ANSWERS.values()]
     _, schemas = msgspec.json.schema_components(kinds, ref_template=_REF)
     refs = {
         str(each.__struct_config__.tag): _REF.format(name=each.__name__) for each in _EVENT_TYPES

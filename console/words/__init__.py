@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from console.words import acts, departments, devices, models, reviews, rules, situation, subject
+from console.words import (
+    acts,
+    departments,
+    devices,
+    draws,
+    models,
+    reviews,
+    rules,
+    situation,
+    subject,
+)
 
 
 def merged(*tables: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
@@ -17,4 +27,4 @@ def merged(*tables: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]
 
 
 PAGES = merged(situation.WORDS, subject.WORDS, reviews.WORDS, departments.WORDS, devices.WORDS,
-               models.WORDS, rules.WORDS, acts.WORDS)
+               models.WORDS, rules.WORDS, acts.WORDS, draws.WORDS)

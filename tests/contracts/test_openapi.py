@@ -67,6 +67,9 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     service.close()
 
 
+ORDER = EXAMPLES["bodies"]["POST /api/v1/draws"]
+
+
 @pytest.fixture(scope="module")
 def document(client: TestClient) -> Row:
     made: Row = client.get("/api/openapi.json").json()
@@ -121,6 +124,9 @@ def answers(client: TestClient) -> Iterator[tuple[str, Any]]:
     base = f"/api/v1/subjects/{SUBJECT}"
     new, old = (row["hash"] for row in client.get("/api/v1/policies").json()["policies"])
     one = f"subject={SUBJECT}&item=cq1-17&device=kitchen-1"
+    made = [client.post("/api/v1/draws", json={**ORDER, "seed": seed}) for seed in "12"]
+    assert [x.status_code for x in made] == [201, 201]
+    draw = made[0].json()["id"]
     for operation, path in (
         ("GET /api/v1/summary", "/api/v1/summary"),
         ("GET /api/v1/subjects/{subject}", base),
@@ -133,6 +139,7 @@ def answers(client: TestClient) -> Iterator[tuple[str, Any]]:
         ("GET /api/v1/reviews/board", "/api/v1/reviews/board"),
         ("GET /api/v1/reviews/board", "/api/v1/reviews/board?column=later"),
         ("GET /api/v1/reviews/{review_id}", f"/api/v1/reviews/{review}"),
+        ("GET /api/v1/draws/{draw_id}", f"/api/v1/draws/{draw}"),
         ("GET /api/v1/situation", "/api/v1/situation"),
         ("GET /api/v1/departments", "/api/v1/departments"),
         ("GET /api/v1/departments", "/api/v1/departments?quarter=2025Q2"),
@@ -151,6 +158,7 @@ def answers(client: TestClient) -> Iterator[tuple[str, Any]]:
         ("GET /api/v1/subjects/{subject}/events", f"{base}/events", "before"),
         ("GET /api/v1/alerts", "/api/v1/alerts", "before"),
         ("GET /api/v1/reviews", "/api/v1/reviews", "before"),
+        ("GET /api/v1/draws", "/api/v1/draws", "before"),
         ("GET /api/v1/devices", "/api/v1/devices", "after"),
         ("GET /api/v1/rejects", "/api/v1/rejects", "before"),
     ):
@@ -190,6 +198,26 @@ def test_a_ranking_is_a_file_as_its_example(client: TestClient, name: str, query
     assert len(found) == 1 + len(client.get(f"/api/v1/{name}").json()[name])
 
 
+def test_a_draw_is_what_is_declared_and_a_file_as_its_example(client: TestClient,
+                                                              document: Row) -> None:
+    for changes in ({}, {"count": 0}, {"item": "cq1-03"}):
+        done = client.post("/api/v1/draws", json={**ORDER, **changes})
+        assert done.status_code == 201 and wrong(document, "DrawWhole", done.json()) == []
+        assert client.get(done.headers["location"]).json() == done.json()
+    client.post("/api/v1/draws", json=ORDER)
+    # The one business in the pool rests once it was drawn: whichever draw was first has it.
+    made = next(x["id"] for x in client.get("/api/v1/draws").json()["draws"] if x["drawn"])
+    kind, example = TEXTS["GET /draws/{draw_id}.csv"]
+    response = client.get(f"/draws/{made}.csv")
+    assert response.headers["content-type"].partition(";")[0] == kind
+    wanted, found = (list(csv.reader(text.splitlines())) for text in (example, response.text))
+    assert wanted[0] == found[0] and len(found) == 2 and len(found[1]) == len(wanted[1])
+    gone = client.post(f"/api/v1/draws/{made}/release",
+                       json={"actor": "王科长", "reason": "并入联合检查"})
+    assert gone.status_code == 200 and wrong(document, "DrawWhole", gone.json()) == []
+    assert gone.json()["released"] == gone.json()["drawn"]
+
+
 def test_a_planted_fault_is_found(client: TestClient, document: Row) -> None:
     good = client.get(f"/api/v1/subjects/{SUBJECT}").json()
     for break_ in (lambda x: x.pop("policy"), lambda x: x["public"].update(grade="E"),
@@ -209,6 +237,8 @@ def test_a_planted_fault_is_found(client: TestClient, document: Row) -> None:
     ("GET", "/api/v1/rejects?before=-1", 422), ("GET", "/api/v1/rejects?limit=0", 422),
     ("GET", f"/api/v1/subjects/{SUBJECT}/events?limit=501", 422),
     ("GET", "/api/v1/nothing", 404), ("DELETE", "/api/v1/alerts", 405),
+    ("GET", "/api/v1/draws/none", 404), ("GET", "/draws/none.csv", 404),
+    ("POST", "/api/v1/draws", 415), ("POST", "/api/v1/draws/none/release", 415),
     ("POST", "/api/v1/alerts/none/acknowledge", 415), ("POST", "/api/v1/receipts/nobody", 404),
 ])
 def test_what_goes_wrong_is_a_problem(client: TestClient, document: Row, method: str, path: str,

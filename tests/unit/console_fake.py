@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 from centre_fake import CentreFake
+from draws_fake import DrawsFake
 
 from console.service import Receipt, Rejected, Row
 from models.events import Event
@@ -85,11 +86,12 @@ def an_alert(number: int, **changes: Any) -> Row:
     } | changes
 
 
-class FakeService(CentreFake):
+class FakeService(CentreFake, DrawsFake):
     """See `console.service.Service`."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
+        self.made: dict[str, Row] = {}
         self.decoder = msgspec.json.Decoder(Event)
         self.events: dict[tuple[str, str], bytes] = {}
         self.origins: list[str] = []
