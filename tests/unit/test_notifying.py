@@ -29,7 +29,8 @@ from console.acts import Acts, AlertActIn
 from console.problems import Problem
 from dispatch.audit import Gap
 from dispatch.dispatcher import Dispatcher
-from streams import notifier, run, telling, told_row
+from dispatch.ledger import Ledger
+from streams import deliveries, notifier, run, telling, told_row
 from streams.cli import invoke
 from streams.embedded import Embedded, restore
 from streams.notifier import Notifier
@@ -390,3 +391,13 @@ def test_a_gap_is_logged_when_it_is_found_not_at_each_look(
     assert [sum(f"alert=a{n} " in x for x in said) for n in (0, 19, 20)] == [2, 1, 0]
     assert sum("more=5" in x for x in said) == 1 and sum("alert=b " in x for x in said) == 1
     assert len(said) == 20 + 1 + 1 + 1
+
+
+def test_a_ledger_that_is_made_later_is_found(tmp_path: Path) -> None:
+    """The console of a cluster starts before its dispatcher has made one."""
+    there = deliveries.Beside(tmp_path / "worker" / "notify.db")
+    assert there() == (None, str(tmp_path / "worker" / "notify.db"))
+    with closing(Ledger(tmp_path / "worker" / "notify.db")):
+        ask, where = there()
+        assert where == "here" and ask is not None and ask("an-alert") == []
+        assert there()[0] is ask
