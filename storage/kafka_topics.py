@@ -15,16 +15,14 @@ from kafka.admin import (
     NewTopic,
     OffsetSpec,
 )
-from kafka.errors import (
-    CoordinatorLoadInProgressError,
-    CoordinatorNotAvailableError,
-    TopicAlreadyExistsError,
-)
 from kafka.errors import KafkaError as AdminError
+from kafka.errors import TopicAlreadyExistsError
 
-from storage.kafka_client import RECORD_MAX_BYTES, Access, Topics, kafka_python
+from storage.kafka_client import RECORD_MAX_BYTES, Access, Topics, kafka_python, refusal
 from storage.sqlite_store import StoreError
 
+BOOTSTRAP_MS = 10_000
+"""So long a broker that is only away is waited for."""
 COORDINATOR_S = 15.0
 """So long a broker may take to make its own topic of offsets: it does so when first asked."""
 _FOREVER = {"retention.ms": "-1", "retention.bytes": "-1"}
@@ -204,8 +202,8 @@ def _offsets(admin: Any, group: str) -> Any:
     while True:
         try:
             return admin.list_group_offsets(group)[group]
-        except (CoordinatorNotAvailableError, CoordinatorLoadInProgressError):
-            if time.monotonic() > until:
+        except AdminError as error:
+            if not error.retriable or time.monotonic() > until:
                 raise
             time.sleep(0.2)
 
@@ -221,6 +219,7 @@ def _configs(admin: Any, names: list[str]) -> dict[str, dict[str, str]]:
 
 def _admin(access: Access) -> Any:
     try:
-        return KafkaAdminClient(**kafka_python(access), bootstrap_timeout_ms=10_000)
+        return KafkaAdminClient(**kafka_python(access), bootstrap_timeout_ms=BOOTSTRAP_MS)
     except AdminError as error:
-        raise StoreError(f"kafka.servers={access.servers}: no broker answers: {error}") from None
+        why = refusal(access) or f"no broker answers: {error}"
+        raise StoreError(f"kafka.servers={access.servers}: {why}") from None

@@ -423,3 +423,11 @@ def test_servers_that_are_away(run: Run, monkeypatch: pytest.MonkeyPatch) -> Non
     """A person is told; only roles wait."""
     monkeypatch.setenv("XINFENG_REDIS", "redis://127.0.0.1:1/0")
     assert "redis.url" in run("view", "rebuild", code=2).err
+
+
+def test_a_file_that_settings_name_must_be_there(run: Run, tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(f'[kafka]\nssl_ca = "{tmp_path}/ca.pem"\n', "utf-8")
+    assert "kafka.ssl_ca" in run("check-config", "--settings", own, code=2).err
+    (tmp_path / "ca.pem").touch()
+    run("check-config", "--settings", own)
