@@ -32,10 +32,6 @@ VARIABLES = {"XINFENG_TOKEN": ("http", "token"), "XINFENG_KAFKA": ("kafka", "ser
              "XINFENG_REDIS": ("redis", "url")}
 """Settings that the environment may give: addresses, and what must not stand in files."""
 
-FILES = (("kafka", "ssl_ca"), ("kafka", "ssl_certificate"), ("kafka", "ssl_key"),
-         ("redis", "ssl_ca"))
-"""Settings that name a file, "" = none."""
-
 
 class ConfigError(Exception):
     """A key is missing, unknown or unfit: one line, for people."""
@@ -119,15 +115,16 @@ def settings(path: Path | None = None) -> Settings:
         if given is not None and isinstance(merged.get(section), dict):
             merged[section][key] = given
     made: Settings = _convert(merged, Settings, path or SETTINGS)
-    sasl = made.kafka.security_protocol.startswith("SASL")
-    if sasl != bool(made.kafka.sasl_mechanism):
-        raise ConfigError(f"kafka.sasl_mechanism={made.kafka.sasl_mechanism!r}: "
+    at = made.kafka
+    sasl = at.security_protocol.startswith("SASL")
+    if sasl != bool(at.sasl_mechanism):
+        raise ConfigError(f"kafka.sasl_mechanism={at.sasl_mechanism!r}: "
                           f"{'is required' if sasl else 'must be empty'} with "
-                          f"security_protocol = {made.kafka.security_protocol}")
-    for section, key in FILES:
-        file = getattr(getattr(made, section), key)
+                          f"security_protocol = {at.security_protocol}")
+    for key, file in (("kafka.ssl_ca", at.ssl_ca), ("kafka.ssl_certificate", at.ssl_certificate),
+                      ("kafka.ssl_key", at.ssl_key), ("redis.ssl_ca", made.redis.ssl_ca)):
         if file and not Path(file).is_file():
-            raise ConfigError(f"{section}.{key}={file}: there is no such file; must be PEM")
+            raise ConfigError(f"{key}={file}: there is no such file; must be PEM")
     if made.http.host not in ("127.0.0.1", "::1", "localhost") and not made.http.token:
         raise ConfigError(
             f"http.host={made.http.host}: listening beyond this machine needs http.token (or "

@@ -151,7 +151,8 @@ def test_what_is_wrong_is_said(site: Callable[[str], Roles], monkeypatch: pytest
         case _:
             text = text.replace('"SASL_SSL"', '"SASL_PLAINTEXT"')
     here.path.write_text(text, "utf-8")
-    assert invoke(["publish", str(EXAMPLE), "--settings", str(here.path)]) == 2
-    said = capsys.readouterr().err
-    assert said.startswith("xinfeng: kafka.servers=") and said.count("\n") == 1, said
-    assert why in said
+    for words in (["publish", str(EXAMPLE)], ["intake"]):
+        assert invoke([*words, "--settings", str(here.path)]) == 2
+        said = capsys.readouterr().err
+        assert said.startswith("xinfeng: kafka.servers=") and said.count("\n") == 1, said
+        assert why in said
