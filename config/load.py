@@ -115,11 +115,16 @@ def settings(path: Path | None = None) -> Settings:
         if given is not None and isinstance(merged.get(section), dict):
             merged[section][key] = given
     made: Settings = _convert(merged, Settings, path or SETTINGS)
-    sasl = made.kafka.security_protocol.startswith("SASL")
-    if sasl != bool(made.kafka.sasl_mechanism):
-        raise ConfigError(f"kafka.sasl_mechanism={made.kafka.sasl_mechanism!r}: "
+    at = made.kafka
+    sasl = at.security_protocol.startswith("SASL")
+    if sasl != bool(at.sasl_mechanism):
+        raise ConfigError(f"kafka.sasl_mechanism={at.sasl_mechanism!r}: "
                           f"{'is required' if sasl else 'must be empty'} with "
-                          f"security_protocol = {made.kafka.security_protocol}")
+                          f"security_protocol = {at.security_protocol}")
+    for key, file in (("kafka.ssl_ca", at.ssl_ca), ("kafka.ssl_certificate", at.ssl_certificate),
+                      ("kafka.ssl_key", at.ssl_key), ("redis.ssl_ca", made.redis.ssl_ca)):
+        if file and not Path(file).is_file():
+            raise ConfigError(f"{key}={file}: there is no such file; must be PEM")
     if made.http.host not in ("127.0.0.1", "::1", "localhost") and not made.http.token:
         raise ConfigError(
             f"http.host={made.http.host}: listening beyond this machine needs http.token (or "

@@ -118,7 +118,9 @@ class Ledger:
             self.db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None,
                                       check_same_thread=False)
             self.db.execute("PRAGMA busy_timeout=10000")
-            self._check(path)
+            if not self._check(path):
+                self.db.close()
+                raise LedgerError(f"{path}: the ledger is being made")
             return
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -138,10 +140,12 @@ class Ledger:
         self.db.executescript(_SCHEMA)
         self.db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
-    def _check(self, path: Path | None) -> None:
-        version = self.db.execute("PRAGMA user_version").fetchone()[0]
+    def _check(self, path: Path | None) -> int:
+        """Its version, 0 before it has one."""
+        version: int = self.db.execute("PRAGMA user_version").fetchone()[0]
         if version not in (0, SCHEMA_VERSION):
             raise LedgerError(f"{path}: version {version}; this program reads {SCHEMA_VERSION}")
+        return version
 
     def close(self) -> None:
         with self.lock:

@@ -6,6 +6,7 @@ administers, Faust (aiokafka) assigns partitions to workers.
 
 from __future__ import annotations
 
+import socket
 from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
@@ -111,6 +112,26 @@ def kafka_python(access: Access) -> dict[str, Any]:
     return {"bootstrap_servers": access.servers.split(","),
             "security_protocol": access.security_protocol,
             **{k: v for k, v in given.items() if v}}
+
+
+def refusal(access: Access, wait_s: float = 2.0) -> str:
+    """Why no broker talks to us, where one is there: a wrong password, an authority we do not know.
+    "" = nobody listens. Of the clients only this one is told."""
+    heard: list[KafkaError] = []
+    asking = Producer({**confluent(access), "log_level": 0, "error_cb": heard.append})
+    with suppress(KafkaException):
+        asking.list_topics(timeout=wait_s)
+    asking.poll(0)
+    for error in heard:
+        if error.code() in (KafkaError._AUTHENTICATION, KafkaError._SSL):
+            key = "sasl_…" if error.code() == KafkaError._AUTHENTICATION else "ssl_…"
+            return f"{error.str().partition(' (after')[0]}; see kafka.{key} of the settings"
+    for server in access.servers.split(","):
+        host, _, port = server.strip().rpartition(":")
+        with suppress(OSError, ValueError), socket.create_connection((host, int(port)), wait_s):
+            return (f"something listens on {server.strip()}, but does not answer to "
+                    f"kafka.security_protocol={access.security_protocol}")
+    return ""
 
 
 class Outgoing:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from typing import Any, NamedTuple
 
@@ -17,9 +18,13 @@ from kafka.admin import (
 from kafka.errors import KafkaError as AdminError
 from kafka.errors import TopicAlreadyExistsError
 
-from storage.kafka_client import RECORD_MAX_BYTES, Access, Topics, kafka_python
+from storage.kafka_client import RECORD_MAX_BYTES, Access, Topics, kafka_python, refusal
 from storage.sqlite_store import StoreError
 
+BOOTSTRAP_MS = 10_000
+"""So long a broker that is only away is waited for."""
+COORDINATOR_S = 15.0
+"""So long a broker may take to make its own topic of offsets: it does so when first asked."""
 _FOREVER = {"retention.ms": "-1", "retention.bytes": "-1"}
 
 
@@ -112,6 +117,17 @@ def problems(access: Access, topics: list[Wanted]) -> Iterator[str]:
                 yield f"{topic.name}: {key}={got}, wanted {value}"
 
 
+def require(access: Access, names: Iterable[str]) -> None:
+    """See that topics are there, for who would wait for them without end.
+
+    Raises
+    ------
+    StoreError: the broker cannot be reached, or a topic is missing.
+    """
+    with closing(_admin(access)) as admin:
+        _described(admin, names)
+
+
 class Lag(NamedTuple):
     """How far one partition of a topic was taken."""
 
@@ -137,10 +153,10 @@ def lag(access: Access) -> list[Lag]:
             for group, topics in ((f"{access.prefix}.intake.feeds", t.feeds),
                                   (f"{access.prefix}.emitted", (t.log,))):
                 parts = [TopicPartition(found["name"], p["partition_index"])
-                         for found in admin.describe_topics(list(topics))
+                         for found in _described(admin, topics)
                          for p in found["partitions"]]
                 ends = admin.list_partition_offsets(dict.fromkeys(parts, OffsetSpec.LATEST))
-                done = admin.list_group_offsets(group)[group]
+                done = _offsets(admin, group)
                 out += [Lag(p.topic, p.partition, ends[p].offset,
                             max(done[p].offset, 0) if p in done else 0) for p in parts]
         except AdminError as error:
@@ -171,6 +187,27 @@ def unheld(access: Access, partitions: int) -> set[int]:
     return set(range(partitions)) - held
 
 
+def _described(admin: Any, names: Iterable[str]) -> list[Any]:
+    found: list[Any] = admin.describe_topics(list(names))
+    for topic in found:
+        if not topic["partitions"]:
+            raise StoreError(f"Kafka topic {topic['name']}: missing; `xinfeng topics create` "
+                             "makes it")
+    return found
+
+
+def _offsets(admin: Any, group: str) -> Any:
+    """By partition; waits for a broker that has just been made."""
+    until = time.monotonic() + COORDINATOR_S
+    while True:
+        try:
+            return admin.list_group_offsets(group)[group]
+        except AdminError as error:
+            if not error.retriable or time.monotonic() > until:
+                raise
+            time.sleep(0.2)
+
+
 def _configs(admin: Any, names: list[str]) -> dict[str, dict[str, str]]:
     if not names:
         return {}
@@ -182,6 +219,7 @@ def _configs(admin: Any, names: list[str]) -> dict[str, dict[str, str]]:
 
 def _admin(access: Access) -> Any:
     try:
-        return KafkaAdminClient(**kafka_python(access), bootstrap_timeout_ms=10_000)
+        return KafkaAdminClient(**kafka_python(access), bootstrap_timeout_ms=BOOTSTRAP_MS)
     except AdminError as error:
-        raise StoreError(f"kafka.servers={access.servers}: no broker answers: {error}") from None
+        why = refusal(access) or f"no broker answers: {error}"
+        raise StoreError(f"kafka.servers={access.servers}: {why}") from None

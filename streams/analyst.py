@@ -35,6 +35,9 @@ from streams.outgoing import TOLD, conclusion
 _LOG = logging.getLogger("xinfeng.analyst")
 POLL_MAX = 5_000
 POLL_S = 0.05
+SHOW_S = 15.0
+"""Between two reports for the console: pages are that old, and so late after the view was emptied.
+"""
 
 CLOCK = gauge("xinfeng_analyst_clock_seconds")
 TOLD_COUNT = counter("xinfeng_analyst_records_total")
@@ -84,7 +87,7 @@ class Analyst:
         self._consumer.assign([TopicPartition(topic, p, at or OFFSET_BEGINNING)
                                for (topic, p), at in zip(self._streams, self._at, strict=True)])
         self._number = {stream: n for n, stream in enumerate(self._streams)}
-        self._saved_s = time.monotonic()
+        self._saved_s = self._shown_s = time.monotonic()
 
     def _load(self, challengers: bool) -> None:
         for offset in reversed(self._checkpoints.offsets()):
@@ -113,6 +116,8 @@ class Analyst:
                 self._streams, self._at, strict=True)], asynchronous=True)
         if time.monotonic() - self._saved_s > self._settings.worker.checkpoint_s:
             self.save()
+        if time.monotonic() - self._shown_s > SHOW_S:
+            self.show()
         return len(messages)
 
     def _hear(self, messages: list[Message]) -> Iterator[Concluded]:
@@ -138,10 +143,16 @@ class Analyst:
                       self.analysis.published)
 
     def save(self) -> None:
-        """Write a checkpoint, and the report for the console."""
+        """Write a checkpoint."""
         head = msgspec.msgpack.encode([self._at, self._seen])
         self._checkpoints.save(sum(self._at), [head, self.analysis.dump()])
         self._saved_s = time.monotonic()
+
+    def show(self) -> None:
+        """Write the report for the console."""
+        self._shown_s = time.monotonic()
+        if self.analysis.policy is None:
+            return  # nothing was heard yet
         try:
             with client(self._settings, patient=False) as held:
                 held.set(Keys(self._settings.kafka.prefix).models, msgspec.json.encode(
@@ -151,6 +162,7 @@ class Analyst:
 
     def close(self) -> None:
         self.save()
+        self.show()
         self._consumer.close()
 
 

@@ -96,7 +96,10 @@ class Centre(ABC):
     def models(self) -> Row:
         timeline, table = self._policies(), self.census.table
         card = timeline.last if timeline is not None else None
-        report = (table.report if table is not None else None) or self._view.models()
+        # The walk over a large city began ten minutes ago; the view of one process is as old as its
+        # checkpoint.
+        known = (table.report if table is not None else None, self._view.models())
+        report = max((r for r in known if r), key=lambda r: int(r["as_of_day"]), default=None)
         return {
             "report": _dated(report) if report is not None else None,
             "learning": None if card is None else {

@@ -167,9 +167,14 @@ def lag(settings: SettingsFile = None, json: AsJson = False, lang: InLang = "zh"
 @_view.command("rebuild")
 def view_rebuild(settings: SettingsFile = None) -> None:
     """Empty the view; the workers notice and fill it again from the log."""
+    from redis.exceptions import RedisError
+
     from streams.connect import view_of
 
-    view_of(load.settings(settings)).clear()
+    try:
+        view_of(load.settings(settings), patient=False).clear()
+    except RedisError as error:
+        raise StoreError(f"redis.url: {error}") from None
     typer.echo("emptied; the workers fold their partitions again from the log")
 
 

@@ -45,5 +45,5 @@ def _told(store: str, about: str) -> list[Row] | None:
     """Messages about a review, where the ledger lies beside the store."""
     if is_url(store):
         return None
-    ask, _ = deliveries.beside(Path(store) / notifier.LEDGER)
+    ask, _ = deliveries.Beside(Path(store) / notifier.LEDGER)()
     return ask(about) if ask is not None else None

@@ -30,13 +30,18 @@ def client(settings: Settings, *, patient: bool = True) -> redis.Redis:
                                 socket_connect_timeout=5.0, health_check_interval=15, **extra)
 
 
-def view_of(settings: Settings) -> RedisView:
+def view_of(settings: Settings, *, patient: bool = True) -> RedisView:
     """The view, for whoever writes it.
+
+    Parameters
+    ----------
+    patient
+        Wait for a Redis that is away, for ever.
 
     Raises
     ------
     StoreError: this Redis would throw keys away.
     """
-    view = RedisView(client(settings), settings.kafka.prefix)
+    view = RedisView(client(settings, patient=patient), settings.kafka.prefix)
     view.check()
     return view

@@ -37,7 +37,7 @@ def serve(settings: Settings, policy: Policy, policy_path: Path | None, secret: 
         # A page that cannot be had now is an error now: it does not wait.
         reader = RedisReader(client(settings, patient=False), settings.kafka.prefix)
         service = ClusterService(settings, policy, secret, reader)
-        service.with_deliveries(*deliveries.beside(Path(settings.worker.folder) / LEDGER))
+        service.with_deliveries(deliveries.Beside(Path(settings.worker.folder) / LEDGER))
         made = links(policy, channels)
         app = run.console_of(service, settings, policy_path, host, Receipts(
             policy, channels, service.act, service.alert, service.review),

@@ -24,13 +24,21 @@ def of(ledger: Ledger) -> Callable[[str], list[Row]]:
     return ask
 
 
-def beside(path: Path) -> tuple[Callable[[str], list[Row]] | None, str]:
-    """The ledger that a dispatcher keeps at a path, where it is on this machine, and what a page
-    says of it: "here", or the path."""
-    try:
-        return of(Ledger(path, write=False)), "here"
-    except LedgerError:
-        return None, str(path)
+class Beside:
+    """The ledger that a dispatcher keeps at a path, opened as soon as it is there; it never is
+    where the dispatcher has a disk of its own."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._ask: Callable[[str], list[Row]] | None = None
+
+    def __call__(self) -> tuple[Callable[[str], list[Row]] | None, str]:
+        if self._ask is None:
+            try:
+                self._ask = of(Ledger(self._path, write=False))
+            except LedgerError:
+                return None, str(self._path)
+        return self._ask, "here"
 
 
 def _row(row: dict[str, object]) -> Row:

@@ -129,6 +129,9 @@ def serve(settings: Settings, channels: Channels, metrics_port: int, metrics_hos
         signal.signal(number, lambda *_: stop.set())
     if metrics_port:
         start_http_server(metrics_port, metrics_host)
+    if not channels.channel:
+        _LOG.warning('msg="no channel is on: nobody is told of anything outside the console; see '
+                     'docs/notifications.md"')
     policy = _policy(settings.kafka, stop)
     while policy is not None:
         made = Telling(settings, policy, channels)

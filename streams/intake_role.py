@@ -13,6 +13,8 @@ from prometheus_client import REGISTRY, start_http_server
 
 from config.load import Settings
 from models.policy import Policy
+from storage.kafka_client import Topics
+from storage.kafka_topics import require
 from storage.sqlite_store import StoreError
 from streams import faust_app, letters, logs
 from streams.connect import view_of
@@ -80,8 +82,14 @@ class _Lead:
 
 def serve(settings: Settings, policy: Policy | None, secret: bytes, metrics_port: int,
           metrics_host: str) -> None:
-    """Run an intake until SIGINT or SIGTERM; leaves the process."""
+    """Run an intake until SIGINT or SIGTERM; leaves the process.
+
+    Raises
+    ------
+    StoreError: no broker answers at the start, it refuses us, or a feed is missing.
+    """
     logs.to_stderr()
+    require(settings.kafka, Topics.of(settings.kafka.prefix).feeds)
     made = faust_app.app(settings.kafka, "intake", leader=True)
     if metrics_port:
         start_http_server(metrics_port, metrics_host)

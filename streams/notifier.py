@@ -18,6 +18,7 @@ from config.channels import Channels
 from config.districts import district_names
 from config.load import ConfigError
 from dispatch import build
+from dispatch.audit import Gap
 from dispatch.dispatcher import Dispatcher
 from dispatch.outbox import DeadReceiver
 from dispatch.post import Poster
@@ -43,6 +44,8 @@ DEAD_LOOK_S = 1.0
 AUDIT_S = 60.0
 AUDIT_FACTOR = 20
 """An audit rests for so many times as long as it took."""
+SAID_MAX = 20
+"""Gaps that the process's log names after one look. All of them: `xinfeng audit`."""
 Post = Callable[[dict[str, Any]], Sequence[str]]
 """Puts an event into the log; what the log refused."""
 
@@ -93,6 +96,8 @@ class Notifier:
         self._say = say
         self._firing = firing
         self._gaps: int | None = None
+        self._said: set[Gap] = set()
+        """Gaps that stand in the process's log already."""
 
     # ------------------------------------------------------------------------------------- threads
 
@@ -115,9 +120,12 @@ class Notifier:
         while not stop.wait(wait_s):
             started = time.monotonic()
             gaps = self.dispatcher.gaps(self._firing())
-            for gap in gaps[:20]:
+            new = [gap for gap in gaps if gap not in self._said]
+            for gap in new[:SAID_MAX]:
                 _LOG.error('msg="fell between" alert=%s receiver=%s what="%s"', *gap)
-            self._gaps = len(gaps)
+            if len(new) > SAID_MAX:
+                _LOG.error('msg="fell between" more=%d see="xinfeng audit"', len(new) - SAID_MAX)
+            self._gaps, self._said = len(gaps), set(gaps)
             wait_s = max(AUDIT_S, AUDIT_FACTOR * (time.monotonic() - started))
 
     # --------------------------------------------------------------------------------------- parts

@@ -18,12 +18,30 @@ from storage.sqlite_store import SqliteStore, StoreError
 CHINA = dt.timezone(dt.timedelta(hours=8))
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
+
+class Wrong(Exception):
+    """The command was used wrongly: one line, for people; exit code 2."""
+
+
 Lang = Literal["zh", "en"]
-StoreDir = Annotated[Path, typer.Option("--store", metavar="DIR", help="Folder of the store.")]
+
+
+def _folder(store: Path | None) -> Path | None:
+    """Refuse the address of a Redis where a folder is wanted: as a path it would become one."""
+    if store is not None and store.parts[:1] in (("redis:",), ("rediss:",), ("unix:",)):
+        raise Wrong(f"--store {store.parts[0]}//…: must be a folder here. On Kafka events go in "
+                    "by `xinfeng publish`, people act with --url, deliveries and audit take no "
+                    "--store")
+    return store
+
+
+StoreDir = Annotated[Path, typer.Option("--store", metavar="DIR", help="Folder of the store.",
+                                        callback=_folder)]
 StoreAny = Annotated[str, typer.Option("--store", metavar="DIR|URL", help="Folder of the store, "
                                        "or redis://HOST:PORT/DB of the view.")]
 StoreMaybe = Annotated[
-    Path | None, typer.Option("--store", metavar="DIR", help="Folder of the store.")]
+    Path | None, typer.Option("--store", metavar="DIR", help="Folder of the store.",
+                              callback=_folder)]
 PolicyFile = Annotated[
     Path | None, typer.Option("--policy", metavar="FILE", help="Policy (TOML).")]
 SettingsFile = Annotated[
@@ -34,10 +52,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a l
 InLang = Annotated[
     Lang, typer.Option("--lang", help="Language of the tables.", show_default=True)]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit 3 when anything was rejected.")]
-
-
-class Wrong(Exception):
-    """The command was used wrongly: one line, for people; exit code 2."""
 
 
 def moment(option: str, text: str) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from storage.kafka_client import Access, Outgoing, Topics
+from storage.kafka_topics import require
 from streams.batch import open_lines
 from streams.options import wall_ms
 
@@ -38,8 +39,14 @@ def publish(access: Access, files: Iterable[str], *, event_time: bool,
     Returns
     -------
     Records written, by topic.
+
+    Raises
+    ------
+    StoreError: no broker answers at the start, or a feed is missing.
     """
-    out, topics = Outgoing(access, linger_ms=20), Topics.of(access.prefix)
+    topics = Topics.of(access.prefix)
+    require(access, topics.feeds)
+    out = Outgoing(access, linger_ms=20)
     counts: dict[str, int] = {}
     clock_ms = sent = 0
     for name in files:

@@ -18,6 +18,10 @@ from streams.view import View
 
 T = TypeVar("T")
 Deliveries = Callable[[str], list[Row]]
+"""Messages about an alert or review."""
+Ledger = Callable[[], tuple[Deliveries | None, str]]
+"""What a delivery ledger is asked by, None where it cannot be read now; and what a page says of it:
+"here", "off", or where it lies."""
 
 
 class Queries(Centre, Drawing):
@@ -28,8 +32,7 @@ class Queries(Centre, Drawing):
         super().__init__()
         self._view = view
         self._situation = situation
-        self._deliveries: Deliveries | None = None
-        self._ledger = "off"
+        self._ledger: Ledger = lambda: (None, "off")
 
     def _ask(self, subject: str, as_of_ms: int | None,
              question: Callable[[Shard, int], T]) -> T | None:
@@ -37,9 +40,9 @@ class Queries(Centre, Drawing):
         it is not known."""
         raise NotImplementedError
 
-    def with_deliveries(self, ask: Deliveries | None, where: str) -> None:
+    def with_deliveries(self, ledger: Ledger) -> None:
         """Where the delivery ledger can be read: who was told of an alert."""
-        self._deliveries, self._ledger = ask, where
+        self._ledger = ledger
 
     # ---------------------------------------------------------------------------------- subjects
 
@@ -83,12 +86,13 @@ class Queries(Centre, Drawing):
         steps, whole = self._view.transitions_of(alert_id)
         opened_ms = profiles.epoch_ms(alert["opened_at"])
         item = steps[-1]["item"] if steps else ""
+        ask, where = self._ledger()
         return {
             "transitions": steps, "whole": whole,
             "why": self._ask(alert["subject"], None, lambda shard, _: profiles.why(
                 shard, alert["subject"], item, opened_ms)) if alert["subject"] else None,
-            "ledger": self._ledger,
-            "deliveries": self._deliveries(alert_id) if self._deliveries is not None else [],
+            "ledger": where,
+            "deliveries": ask(alert_id) if ask is not None else [],
         }
 
     def changes(self, after_seq: int, limit: int) -> list[Row]:
@@ -110,8 +114,8 @@ class Queries(Centre, Drawing):
         row = self._view.review(review_id)
         if row is None:
             return None
-        told = self._deliveries(review_id) if self._deliveries is not None else None
-        return self._case(row, told)
+        ask, _ = self._ledger()
+        return self._case(row, ask(review_id) if ask is not None else None)
 
     def _case(self, row: Row, told: list[Row] | None) -> Row:
         """`streams.review_case.case` of a review, where the facts lie."""

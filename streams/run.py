@@ -133,7 +133,8 @@ def notifying(service: EmbeddedService, folder: Path, policy: Policy,
     told = telling.Told(folder, offset_ms)
     telling.begin(told, held)
     service.with_metrics(made.metrics)
-    service.with_deliveries(deliveries.of(held.ledger), "here")
+    ask = deliveries.of(held.ledger)
+    service.with_deliveries(lambda: (ask, "here"))
     return {"tell": lambda stop: telling.run(told, held, stop), "deliver": made.deliver,
             "report": made.report, "audit": made.audit}
 

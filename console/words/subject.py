@@ -93,7 +93,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "本服务未开启通知投递，没有投递记录。",
         "Delivery is not switched on here: nobody is told, and there is no record.",
     ),
-    "ledger_elsewhere": ("投递记录保存在投递进程处：", "The ledger is kept by the dispatcher, in"),
+    "ledger_elsewhere": (
+        "投递记录由分发进程保存，本机尚无；在该进程处用 xinfeng deliveries 查看：",
+        "The dispatcher keeps the ledger, and it is not on this machine (yet); where it runs, "
+        "xinfeng deliveries shows it:"),
     "told_nobody": ("尚未通知任何接收方", "Nobody has been told yet"),
     "channel": ("渠道", "channel"),
     "answer_of": ("对方应答", "answer"),

@@ -143,6 +143,10 @@ def test_topics(make: Callable[..., Roles], capsys: pytest.CaptureFixture[str],
     kafka, given = site.settings.kafka, ["--settings", str(site.path)]
     assert invoke(["topics", "check", *given]) == 2
     assert capsys.readouterr().out.count("missing; `xinfeng topics create` makes it") == 15
+    # Who would write or look before that is told at once, not after half a minute.
+    for words in (["lag"], ["publish", str(roles.ROOT / "docs/example/restaurant.ndjson")]):
+        assert invoke([*words, *given]) == 2
+        assert f"{site.topics.complaints}: missing; `xinfeng topics" in capsys.readouterr().err
     # Somebody was here before, and made two of them otherwise.
     wrong = [kafka_topics.Wanted(site.topics.log, 2, {"retention.ms": "86400000"}),
              kafka_topics.Wanted(site.topics.iot, 3, {})]

@@ -89,6 +89,19 @@ def service(store: Path) -> Iterator[EmbeddedService]:
         service.close()
 
 
+def test_models_show_the_newer_report(service: EmbeddedService,
+                                      monkeypatch: pytest.MonkeyPatch) -> None:
+    """A walk over a large city takes ten minutes; the analyst of a cluster writes its report to the
+    view meanwhile."""
+    table = service.census.table
+    assert table is not None and table.report is not None
+    day = table.report["as_of_day"]
+    for held, shown in ((None, day), (day - 3, day), (day + 3, day + 3)):
+        report = None if held is None else {**table.report, "as_of_day": held}
+        monkeypatch.setattr(service._view, "models", lambda given=report: given)
+        assert service.models()["report"]["as_of_day"] == shown
+
+
 def quarters(service: EmbeddedService) -> list[dict[str, Any]]:
     return [service.departments(quarter=q) for q in service.departments()["quarters"]]
 

@@ -405,3 +405,29 @@ def test_commands_in_a_pipe() -> None:
 def test_a_reader_that_goes_away() -> None:
     done = shell("set -o pipefail; xinfeng simulate --subjects 500 --days 300 | head -n 2")
     assert (done.returncode, done.stderr, done.stdout.count("\n")) == (0, "", 2)
+
+
+@pytest.mark.parametrize("words", [
+    ("process", ROOT / "docs/example/restaurant.ndjson"), ("replay",), ("run",), ("deliveries",),
+    ("import", ROOT / "docs/example/penalties.csv", "--map", MAPS / "penalties_zh.toml"),
+    ("advance", "--to", "2026-01-01"), ("ack", "an-alert", "--actor", "x")])
+def test_an_address_is_no_folder(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                 words: tuple[object, ...]) -> None:
+    """As a path it would become a store of its own below here, and look as if it had worked."""
+    monkeypatch.chdir(tmp_path)
+    assert "publish" in run(*words, "--store", "redis://127.0.0.1:1/0", code=2).err
+    assert not list(tmp_path.iterdir())
+
+
+def test_servers_that_are_away(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person is told; only roles wait."""
+    monkeypatch.setenv("XINFENG_REDIS", "redis://127.0.0.1:1/0")
+    assert "redis.url" in run("view", "rebuild", code=2).err
+
+
+def test_a_file_that_settings_name_must_be_there(run: Run, tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(f'[kafka]\nssl_ca = "{tmp_path}/ca.pem"\n', "utf-8")
+    assert "kafka.ssl_ca" in run("check-config", "--settings", own, code=2).err
+    (tmp_path / "ca.pem").touch()
+    run("check-config", "--settings", own)

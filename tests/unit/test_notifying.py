@@ -27,8 +27,10 @@ from config import load
 from config.channels import channels
 from console.acts import Acts, AlertActIn
 from console.problems import Problem
+from dispatch.audit import Gap
 from dispatch.dispatcher import Dispatcher
-from streams import notifier, run, telling, told_row
+from dispatch.ledger import Ledger
+from streams import deliveries, notifier, run, telling, told_row
 from streams.cli import invoke
 from streams.embedded import Embedded, restore
 from streams.notifier import Notifier
@@ -371,3 +373,31 @@ def test_a_record_of_the_topic_is_the_same_notice(tmp_path: Path) -> None:
         (message,) = out.messages([Placed(offset, place, effect, b"")], {}, 0)
         assert told_row.notice(message.value, 0) == held
         assert held.name and held.kind == "enterprise" and held.district == "500106"
+
+
+def test_a_gap_is_logged_when_it_is_found_not_at_each_look(
+        caplog: pytest.LogCaptureFixture) -> None:
+    """Where no channel is on everything is a gap: a log must not say all of it every minute."""
+    looks = iter([[], one := [Gap(f"a{n}", "r0", "not told") for n in range(25)], one,
+                  [*one[1:], Gap("b", "", "nobody is to be told")], one])
+
+    class Held:
+        def gaps(self, firing: object) -> list[Gap]:
+            return next(looks)
+
+    site = Notifier(Held(), lambda _: [], None, list)  # type: ignore[arg-type]
+    site.audit(_stopped_after(5))
+    said = [r.getMessage() for r in caplog.records]
+    assert [sum(f"alert=a{n} " in x for x in said) for n in (0, 19, 20)] == [2, 1, 0]
+    assert sum("more=5" in x for x in said) == 1 and sum("alert=b " in x for x in said) == 1
+    assert len(said) == 20 + 1 + 1 + 1
+
+
+def test_a_ledger_that_is_made_later_is_found(tmp_path: Path) -> None:
+    """The console of a cluster starts before its dispatcher has made one."""
+    there = deliveries.Beside(tmp_path / "worker" / "notify.db")
+    assert there() == (None, str(tmp_path / "worker" / "notify.db"))
+    with closing(Ledger(tmp_path / "worker" / "notify.db")):
+        ask, where = there()
+        assert where == "here" and ask is not None and ask("an-alert") == []
+        assert there()[0] is ask

@@ -215,9 +215,9 @@ def test_a_case_is_the_same_from_the_log_alone(full: EmbeddedService) -> None:
 def test_what_is_answered_is_what_the_api_documents(full: EmbeddedService) -> None:
     told = [{"receiver": "d-x", "endpoint": "d-x/mail", "at": None, "reason": "first",
              "state": "delivered", "attempts": 1, "code": 250, "answer": "", "done_at": None}]
-    full.with_deliveries(lambda _: told, "here")
+    full.with_deliveries(lambda: (lambda _: told, "here"))
     cases = [full.review_case(r["id"]) for r in full.reviews(limit=EVERY)]
-    full.with_deliveries(None, "off")
+    full.with_deliveries(lambda: (None, "off"))
     board = {"columns": full.review_board(), "reviews": full.review_column("overdue"), "next": None}
     schemas: dict[type, jsonschema.Draft202012Validator] = {}
     for kind, found in ((answers.ReviewStatistics, full.review_statistics()),
