@@ -55,8 +55,8 @@ class Draw(Answer, frozen=True):
     with_problems: Count
     estimate: Annotated[
         Chance | None,
-        Meta(description="share of the whole pool with problems, by those inspected, each weighted "
-             "by the inverse of its chance; null before the first"),
+        Meta(description="share of the whole pool with problems: each stratum's share among those "
+             "inspected, by its size; null until some of each were"),
     ]
     strata: list[DrawShare]
 

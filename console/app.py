@@ -100,7 +100,7 @@ def create_app(
     app.state.streams = streams or Streams(service)
     view = View(items or {}, with_login=token is not None)
     names = {row["code"]: row["name"] for row in districts}
-    draws, orders = Draws(service, items or {}, {d["code"] for d in districts}), Gate(ORDERS_MAX)
+    draws, orders = Draws(service), Gate(ORDERS_MAX)
 
     @app.get("/healthz", tags=["service"])
     def healthz() -> Response:

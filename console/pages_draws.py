@@ -13,13 +13,15 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from console.api import page
-from console.draws import Draws, order_of, refused, release_of
+from console.draws import Draws, order_of, release_of
 from console.limits import Gate
 from console.pages import ACTOR_COOKIE, ROWS_SHOWN, Word
 from console.pages_write import read_form
 from console.problems import Problem
-from console.service import Row, Service
+from console.refusals import unfit
+from console.service import Row, Service, Unfit
 from console.view import YEAR_S, View, segment
+from models.events import DRAW_MAX
 
 PICKED_SHOWN = 100
 NOBODY = "-"
@@ -80,7 +82,7 @@ def draw_pages(service: Service, draws: Draws, gate: Gate, view: View,
             fields = {"seed": NOBODY, "actor": NOBODY} | fields | {"count": "0"}
         body = order_of(fields)
         if not counting and not body.count:
-            raise refused("count", body.count)
+            raise unfit(Unfit("count", body.count, f"must be 1 to {DRAW_MAX}"))
         made = draws.order(body)
         if not counting:
             return _remembered(f"/draws/{segment(made['id'])}?done=draw", body.actor)
@@ -120,8 +122,8 @@ def sums(found: Row) -> Row:
 
 
 def unseen(found: Row) -> list[str]:
-    """Grades in the pool of which nobody was inspected: what is estimated leaves them out."""
-    return [s["stratum"] for s in found["strata"] if s["eligible"] and not s["inspected"]]
+    """Grades of which somebody was drawn and nobody inspected: nothing is estimated without."""
+    return [s["stratum"] for s in found["strata"] if s["drawn"] and not s["inspected"]]
 
 
 def check(found: Row) -> str:

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 
 from console.i18n import word
 from console.problems import Problem
-from console.service import Row
+from console.service import Row, Unfit
 from console.words.problems import FIELDS, LOG, PARAMETERS, PROBLEMS, STATUSES
 
 VALUE_MAX = 60
@@ -63,9 +63,7 @@ def invalid(kind: type[Any], body: Mapping[str, Any], error: msgspec.ValidationE
 def by_log(reason: Row) -> Problem:
     """An act that the log refuses, with its reason."""
     field = str(reason.get("field") or "").removeprefix("data.")
-    allowed = str(reason.get("allowed") or "")
-    zh = next((re.sub(f"^{en}$", to, allowed) for en, to in LOG.items()
-               if re.fullmatch(en, allowed)), allowed)
+    zh = _allowed(str(reason.get("allowed") or ""))
     return Problem(
         422,
         "refused",
@@ -73,6 +71,17 @@ def by_log(reason: Row) -> Problem:
         zh=_sentence(field, _shown(reason.get("value")), zh),
         reason=reason,
     )
+
+
+def unfit(wrong: Unfit) -> Problem:
+    """What a service refuses before it comes into the log."""
+    return refused(wrong.field, wrong.value, (_allowed(wrong.allowed), wrong.allowed))
+
+
+def _allowed(english: str) -> str:
+    """What is allowed, in Chinese where there are words for it."""
+    return next((re.sub(f"^{en}$", to, english) for en, to in LOG.items()
+                 if re.fullmatch(en, english)), english)
 
 
 def describe(kind: inspect.Type) -> Pair:
@@ -97,6 +106,8 @@ def describe(kind: inspect.Type) -> Pair:
         case inspect.DateTimeType():
             return ("应为时间，如 2026-11-21 08:00",
                     "must be a time with offset (2026-11-21T08:00:00+08:00)")
+        case inspect.IntType(ge=low, le=int(high)):
+            return f"应为 {low or 0} 至 {high} 的整数", f"must be an integer, {low or 0} to {high}"
         case inspect.IntType(ge=low):
             return f"应为不小于 {low or 0} 的整数", f"must be an integer from {low or 0}"
         case _:

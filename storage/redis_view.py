@@ -16,8 +16,8 @@ import msgspec
 import redis
 import xxhash
 
+from storage import redis_draws, redis_reviews
 from storage import redis_keys as keys
-from storage import redis_reviews
 from storage.redis_keys import Keys
 from storage.rows import HOUR_MS, HOURS_KEPT_D, UNKNOWN, Rows, SubjectRow, rows_of
 from storage.sqlite_store import Dead, StoreError
@@ -174,13 +174,7 @@ class RedisView:
             tx.zrem(names.reviews_in(before), review.id)
             for state in (now, "all"):
                 tx.zadd(names.reviews_in(state), {review.id: -review.opened_ms})
-        for pool in rows.pools:
-            # Of a draw ordered twice the first order stands.
-            tx.hsetnx(names.pool(pool.order.draw), str(change.partition), _PACK(pool))
-            if pool.order.count:
-                tx.zadd(names.draws, {pool.order.draw: pool.clock_ms}, nx=True)
-        for drawn in rows.drawn:
-            tx.hset(names.drawn(drawn.draw), drawn.subject, _PACK(drawn))
+        redis_draws.put(tx, names, change.partition, rows.pools, rows.drawn)
         if rows.answers:
             tx.hset(names.answers, mapping={
                 keys.answer(x.review, x.department, x.time_ms): x.reason for x in rows.answers})

@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 import xxhash
 
-from storage import sqlite_counts, sqlite_reviews
+from storage import sqlite_counts, sqlite_draws, sqlite_reviews
 from storage.effects import Effect, Reason, Rejected
 from storage.rows import rows_of
 from storage.sqlite_schema import SCHEMA
@@ -168,11 +168,8 @@ class SqliteStore:
         if rows.answers:
             db.executemany("INSERT OR REPLACE INTO answers VALUES (?,?,?,?)", [
                 (x.review, x.department, x.time_ms, x.reason) for x in rows.answers])
-        # Of a draw ordered twice the first order stands.
-        db.executemany("INSERT OR IGNORE INTO draws VALUES (?,?,?)", [
-            (x.order.draw, x.clock_ms, _PACK(x)) for x in rows.pools])
-        db.executemany("INSERT OR REPLACE INTO drawn VALUES (?,?,?)", [
-            (x.draw, x.subject, _PACK(x)) for x in rows.drawn])
+        if rows.pools or rows.drawn:
+            sqlite_draws.put(db, rows.pools, rows.drawn)
         if rows.rejects:
             db.executemany(_REJECT, [
                 (x.recorded_ms, "log", x.source, x.id, x.type, x.subject, _PACK(x.reason), raw)

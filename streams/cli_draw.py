@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import sys
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -12,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from config import load
+from console import draws_csv
 from console.service import Unfit
 from models.calendar import DAY_MS
 from storage.sqlite_store import SqliteStore, StoreError
@@ -51,6 +53,8 @@ def draw(
                                          "and not inspected; --note says why.")] = "",
     url: Annotated[str, typer.Option("--url", help=f"The running service [{URL}].")] = "",
     store: StoreMaybe = None,
+    csv: Annotated[bool, typer.Option("--csv", help="Print the list as CSV, as the page has it.")
+                   ] = False,
     json: AsJson = False,
     lang: InLang = "zh",
 ) -> None:
@@ -63,6 +67,8 @@ def draw(
         raise Wrong("--store and --url: one of them")
     if (as_of or check) and store is None:
         raise Wrong(f"--{'check' if check else 'as-of'}: needs --store, the log is read again")
+    if csv and json:
+        raise Wrong("--csv, --json: give one of them")
     who = actor or getpass.getuser()
     if check:
         assert store is not None
@@ -71,7 +77,7 @@ def draw(
     if release:
         if not note:
             raise Wrong("--note: must say why they are let go")
-        _show(_release(store, url, release, who, note), json, lang)
+        _show(_release(store, url, release, who, note), csv, json, lang)
         return
     for option, missing in (("--item", not item), ("--count", count < 0), ("--seed", not seed)):
         if missing:
@@ -90,11 +96,14 @@ def draw(
                 made = service.order_draw(item, count, seed, who, district=district, note=note)
     except Unfit as wrong:
         raise Wrong(f"--{wrong}") from None
-    _show(made, json, lang)
+    _show(made, csv, json, lang)
 
 
-def _show(made: Row, json: bool, lang: Lang) -> None:
-    if json:
+def _show(made: Row, csv: bool, json: bool, lang: Lang) -> None:
+    if csv:
+        sys.stdout.buffer.write(draws_csv.drawn_list(made, lang).encode())
+        sys.stdout.buffer.flush()
+    elif json:
         put(made)
     else:
         draw_tables.draw(made, lang)
@@ -105,8 +114,11 @@ def _release(store: Path | None, url: str, draw_id: str, who: str, note: str) ->
         return post(f"{(url or URL).rstrip('/')}/api/v1/draws/"
                     f"{urllib.parse.quote(draw_id, safe='')}/release",
                     {"actor": who, "reason": note})
-    with closing(EmbeddedService(Embedded(existing(store), None))) as service:
-        made = service.release_draw(draw_id, who, note)
+    try:
+        with closing(EmbeddedService(Embedded(existing(store), None))) as service:
+            made = service.release_draw(draw_id, who, note)
+    except Unfit as wrong:
+        raise Wrong(f"--{wrong}") from None
     if made is None:
         raise Wrong(f"--release {draw_id}: there is no such draw")
     return made
@@ -122,9 +134,9 @@ def _then(folder: Path, item: str, count: int, seed: str, district: str, who: st
           until_ms: int) -> Row:
     """What the draw would have been at a moment."""
     with _log(folder) as (store, reader), progress.folding() as folded:
-        order = draws.order(item, count, seed, who, district=district, note=note,
-                            day=(until_ms + reader.offset_ms) // DAY_MS, clock_ms=until_ms,
-                            items=reader.items)
+        draws.check(item, count, seed, who, district, note, reader.items, reader.districts())
+        order = draws.order(item, count, seed, who, district, note, clock_ms=until_ms,
+                            day=(until_ms + reader.offset_ms) // DAY_MS)
         pooled = draw_again.pool_at(store, order, until_ms, folded)
     if pooled is None:
         raise StoreError(f"--store {folder}: held nothing at that time")

@@ -113,6 +113,10 @@ class ClusterService(Queries):
         return Receipt(accepted, 0, rejected)
 
     def _say_order(self, order: DrawOrdered) -> None:
+        if self._settings.kafka.feed_time == "producer":
+            # The times of conclusions are the city's clock then: nothing is added to them.
+            raise RuntimeError("history is being played (kafka.feed_time = producer): nothing can "
+                               "be ordered meanwhile")
         now_ms = wall_ms()
         self._out.send(self._topics.conclusions, conclusion(Concluded(now_ms, [order])),
                        timestamp_ms=now_ms)

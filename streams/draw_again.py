@@ -54,14 +54,14 @@ def pool_of(store: SqliteStore, draw_id: str, progress: Progress | None = None,
 def pool_at(store: SqliteStore, order: DrawOrdered, until_ms: int,
             progress: Progress | None = None) -> DrawPooled | None:
     """What an order would have found at a moment [epoch ms], by what the log held then; None where
-    it held no policy yet. Nothing is written."""
+    it held nothing yet. Nothing is written."""
     shard = Shard()
     for entries in _entries(store, progress):
         held = [entry for entry in entries if entry.recorded_ms <= until_ms]
         shard.step(held)
         if len(held) < len(entries):
             break
-    if shard.timeline is None:
+    if not shard.subjects:
         return None
     shard.step([Entry(until_ms, codec.encode(Tick()), Tick())])
     [pooled] = [x for x in shard.step([Entry(until_ms, codec.encode(order), order)])

@@ -42,7 +42,7 @@ class Drawing(ABC):
 
     @abstractmethod
     def _log_ms(self) -> int:
-        """The log's clock [epoch ms]."""
+        """The log's clock [epoch ms], at the present."""
 
     @abstractmethod
     def _items(self) -> Catalogue:
@@ -53,10 +53,11 @@ class Drawing(ABC):
 
     def order_draw(self, item: str, count: int, seed: str, actor: str, *, district: str = "",
                    note: str = "") -> Row:
+        draws.check(item, count, seed, actor, district, note, self._items(),
+                    self._view.districts())
         clock_ms = self._log_ms()
-        order = draws.order(item, count, seed, actor, district=district, note=note,
-                            day=(clock_ms + self._view.utc_offset_ms()) // DAY_MS,
-                            clock_ms=clock_ms, items=self._items())
+        order = draws.order(item, count, seed, actor, district, note, clock_ms=clock_ms,
+                            day=(clock_ms + self._view.utc_offset_ms()) // DAY_MS)
         if not self._view.pools(order.draw):
             self._say_order(order)
         until = time.monotonic() + ANSWER_S
@@ -130,5 +131,5 @@ class Drawing(ABC):
             return None
         self._hand_in(draws.releases(
             draw_id, [one["subject"] for one in row["picked"] if one["state"] == "drawn"],
-            f"{reason} ({actor})", self._log_ms()))
+            actor, reason, self._log_ms()))
         return self.draw(draw_id)

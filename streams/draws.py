@@ -8,7 +8,7 @@ for, and each business drawn is then an event of its own: its history says by wh
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -29,10 +29,9 @@ UNSEEN = ("drawn", "released")
 """States of an inspection without a result."""
 
 
-def order(item: str, count: int, seed: str, actor: str, *, district: str = "", note: str = "",
-          day: int, clock_ms: int, items: Catalogue) -> DrawOrdered:
-    """An order, named by what is ordered on a civil day: given twice it is one. A count of the pool
-    (`count` 0) is always a new one.
+def check(item: str, count: int, seed: str, actor: str, district: str, note: str,
+          items: Catalogue, districts: Container[str] = ()) -> None:
+    """Whether an order may be given; `districts` there are beside those with a name.
 
     Raises
     ------
@@ -43,15 +42,29 @@ def order(item: str, count: int, seed: str, actor: str, *, district: str = "", n
         raise Unfit("item", item, f"must be an item of the catalogue, {known[0]} to {known[-1]}")
     if not 0 <= count <= DRAW_MAX:
         raise Unfit("count", count, f"must be 1 to {DRAW_MAX}, or 0 to count the pool")
-    for field, text, most in (("seed", seed, 256), ("actor", actor, 256), ("note", note, 2000)):
-        if (field != "note" and not text.strip()) or len(text) > most or not text.isprintable():
-            raise Unfit(field, text[:40], f"must be printable text of at most {most} characters")
-    if district and "district" not in items.get(district, {}):
+    _fit("seed", seed, 256)
+    _fit("actor", actor, 256)
+    if len(note) > 2000:
+        raise Unfit("note", note, "must be at most 2000 characters")
+    if district and district not in districts and "district" not in items.get(district, {}):
         raise Unfit("district", district, "must be the code of a district, or nothing")
+
+
+def order(item: str, count: int, seed: str, actor: str, district: str, note: str, *, day: int,
+          clock_ms: int) -> DrawOrdered:
+    """An order that was checked, named by what is ordered on a civil day: given twice it is one. A
+    count of the pool (`count` 0) is always a new one."""
     what = msgspec.json.encode([item, count, seed, district, day if count else clock_ms])
     kind = "draw" if count else "pool"
     return DrawOrdered(f"{kind}-{xxhash.xxh3_128_hexdigest(what)[:20]}", item, count, seed, actor,
                        district, note)
+
+
+def _fit(field: str, text: str, most: int) -> None:
+    """Nothing may go into the log that cannot be read from it."""
+    if not 0 < len(text) <= most or text != text.strip() or not text.isprintable():
+        raise Unfit(field, text,
+                    f"must be one line of 1 to {most} characters, without blanks around")
 
 
 def key_of(draw_id: str) -> str:
@@ -72,10 +85,20 @@ def events(pools: Sequence[DrawPooled], made: Outcome) -> list[Row]:
         "probability": one.probability, "rank": one.rank}) for one in made.picked]
 
 
-def releases(draw_id: str, subjects: Iterable[str], reason: str, at_ms: int) -> list[Row]:
-    """Events that let businesses go which were drawn and not inspected."""
+def releases(draw_id: str, subjects: Iterable[str], actor: str, reason: str,
+             at_ms: int) -> list[Row]:
+    """Events that let businesses go which were drawn and not inspected.
+
+    Raises
+    ------
+    Unfit: the name or the reason is not what it must be.
+    """
+    _fit("actor", actor, 256)
+    if not 0 < len(reason) <= 1000:
+        raise Unfit("reason", reason, "must be 1 to 1000 characters")
     return [_event("inspection.released", f"{draw_id}/{subject}/released", subject, iso_ms(at_ms),
-                   {"of": {"source": SOURCE, "id": f"{draw_id}/{subject}"}, "reason": reason})
+                   {"of": {"source": SOURCE, "id": f"{draw_id}/{subject}"},
+                    "reason": f"{reason} ({actor})"})
             for subject in subjects]
 
 
@@ -98,6 +121,9 @@ def draw_row(pools: Sequence[DrawPooled], made: Outcome, drawn: Iterable[DrawnCh
     counted = Counter((one.stratum, _fate(one)) for one in states)
     named = items.get(given.item, {})
     inspected = [one for one in states if one.state not in UNSEEN]
+    strata = [{**msgspec.to_builtins(s),
+               "inspected": counted[s.stratum, "passed"] + counted[s.stratum, "problems"],
+               "with_problems": counted[s.stratum, "problems"]} for s in made.strata]
     return {
         "id": given.draw, "item": given.item, "item_name": named.get("item", ""),
         "department": named.get("department", ""), "count": given.count, "seed": given.seed,
@@ -111,10 +137,7 @@ def draw_row(pools: Sequence[DrawPooled], made: Outcome, drawn: Iterable[DrawnCh
         "released": sum(one.state == "released" for one in states),
         "inspected": len(inspected),
         "with_problems": sum(one.state != PASSED for one in inspected),
-        "estimate": estimate(inspected),
-        "strata": [{**msgspec.to_builtins(s),
-                    "inspected": counted[s.stratum, "passed"] + counted[s.stratum, "problems"],
-                    "with_problems": counted[s.stratum, "problems"]} for s in made.strata],
+        "estimate": estimate(strata), "strata": strata,
     }
 
 
@@ -133,14 +156,20 @@ def picked_rows(made: Outcome, drawn: Iterable[DrawnChanged]) -> list[Row]:
     return out
 
 
-def estimate(inspected: Iterable[DrawnChanged]) -> float | None:
-    """Share of the whole pool with problems, from those inspected, each weighted by the inverse of
-    its chance [J. Hajek, 1971]; None before the first."""
-    weights = problems = 0.0
-    for one in inspected:
-        weights += 1 / one.probability
-        problems += (one.state != PASSED) / one.probability
-    return problems / weights if weights else None
+def estimate(strata: Iterable[Row]) -> float | None:
+    """Share with problems among all that might have been drawn: of each stratum the share among
+    those inspected, weighted by its size [W. G. Cochran, Sampling Techniques, 1977, eq. 5.1]. None
+    while nobody was inspected of a stratum that somebody was drawn of: it may be quite different.
+    A stratum too small for anybody to be drawn is left out."""
+    sizes = problems = 0.0
+    for one in strata:
+        if not one["drawn"]:
+            continue
+        if not one["inspected"]:
+            return None
+        sizes += one["eligible"]
+        problems += one["eligible"] * one["with_problems"] / one["inspected"]
+    return problems / sizes if sizes else None
 
 
 def _fate(one: DrawnChanged) -> Literal["passed", "problems", "open"]:

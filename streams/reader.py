@@ -13,7 +13,7 @@ import msgspec
 from config.districts import district_names
 from models import events as e
 from models.policy import Policy, decode
-from storage import tallies
+from storage import sqlite_draws, tallies
 from storage.effects import AlertChanged, DrawnChanged, DrawPooled, Reason, ReviewChanged
 from storage.sqlite_store import SqliteStore
 from storage.tallies import Lane
@@ -23,8 +23,6 @@ from streams.view import GRADES, District, Hour, by_district, count_open, group_
 
 _ALERT = msgspec.msgpack.Decoder(AlertChanged).decode
 _REVIEW = msgspec.msgpack.Decoder(ReviewChanged).decode
-_POOL = msgspec.msgpack.Decoder(DrawPooled).decode
-_DRAWN = msgspec.msgpack.Decoder(DrawnChanged).decode
 _REASON = msgspec.msgpack.Decoder(Reason).decode
 Variants: TypeAlias = Callable[[Sequence[AlertChanged]], list[list[int | None]]]
 _ALERTS = """
@@ -210,18 +208,13 @@ class Reader:
     # ------------------------------------------------------------------------------------- draws
 
     def pools(self, draw: str) -> list[DrawPooled]:
-        return [_POOL(body) for (body,) in self.query("SELECT body FROM draws WHERE id=?", (draw,))]
+        return sqlite_draws.pools(self.query, draw)
 
     def draw_ids(self, limit: int, before: str | None = None) -> list[str]:
-        after = self.query("SELECT ordered, id FROM draws WHERE id=?", (before,))
-        at = after[0] if after else (2**63 - 1, "")
-        return [] if before and not after else [id for (id,) in self.query(
-            "SELECT id FROM draws WHERE (ordered, id) < (?, ?) AND id GLOB 'draw-*' "
-            "ORDER BY ordered DESC, id DESC LIMIT ?", (*at, limit))]
+        return sqlite_draws.ids(self.query, limit, before)
 
     def drawn(self, key: str) -> list[DrawnChanged]:
-        return [_DRAWN(body) for (body,) in self.query(
-            "SELECT body FROM drawn WHERE draw=? ORDER BY subject", (key,))]
+        return sqlite_draws.drawn(self.query, key)
 
     def shards(self) -> int:
         return 1

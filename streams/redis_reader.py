@@ -11,8 +11,8 @@ import msgspec
 import redis
 
 from config.districts import district_names
+from storage import redis_draws, tallies
 from storage import redis_keys as keys
-from storage import tallies
 from storage.effects import AlertChanged, DrawnChanged, DrawPooled, ReviewChanged
 from storage.rows import SubjectRow
 from storage.sqlite_store import StoreError
@@ -29,8 +29,6 @@ LOOKED_BACK = 20_000
 ANSWER_S = 60.0
 _ALERT = msgspec.msgpack.Decoder(AlertChanged).decode
 _REVIEW = msgspec.msgpack.Decoder(ReviewChanged).decode
-_POOL = msgspec.msgpack.Decoder(DrawPooled).decode
-_DRAWN = msgspec.msgpack.Decoder(DrawnChanged).decode
 
 
 class RedisReader(RedisNumbers):
@@ -190,22 +188,13 @@ class RedisReader(RedisNumbers):
     # ------------------------------------------------------------------------------------- draws
 
     def pools(self, draw: str) -> list[DrawPooled]:
-        held = self.client.hgetall(self.keys.pool(draw))
-        return [_POOL(held[n]) for n in sorted(held, key=int)]
+        return redis_draws.pools(self.client, self.keys, draw)
 
     def draw_ids(self, limit: int, before: str | None = None) -> list[str]:
-        start = 0
-        if before is not None:
-            rank = self.client.zrevrank(self.keys.draws, before)
-            if rank is None:
-                return []
-            start = rank + 1
-        return [id.decode() for id in self.client.zrevrange(self.keys.draws, start,
-                                                            start + limit - 1)]
+        return redis_draws.ids(self.client, self.keys, limit, before)
 
     def drawn(self, key: str) -> list[DrawnChanged]:
-        held = self.client.hgetall(self.keys.drawn(key))
-        return [_DRAWN(body) for _, body in sorted(held.items())]
+        return redis_draws.drawn(self.client, self.keys, key)
 
     def shards(self) -> int:
         return self.partitions()
@@ -304,9 +293,8 @@ def _row(code: str, held: bytes) -> SubjectRow:
 
 
 def _has(q: str, code: bytes, held: bytes) -> bool:
-    """Whether code or name have the text; ASCII letters count as equal in both cases."""
+    """Whether code or name have the text, in any case of ASCII; few rows need unpacking for it."""
     text = q.encode().lower()
     if text in code.lower():
         return True
-    # First on the packed row: few need unpacking.
     return text in held.lower() and text in _row("", held).name.encode().lower()

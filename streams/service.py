@@ -171,6 +171,7 @@ class EmbeddedService(Queries):
 
     def _log_ms(self) -> int:
         with self._lock:
+            self.tick()
             return self.runner.shard.clock_ms
 
     def _items(self) -> Catalogue:

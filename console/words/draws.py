@@ -84,13 +84,13 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "dr_estimate": ("推算全库问题率", "Problems in the whole pool, estimated"),
     "dr_estimate_hint": (
-        "由已检查的 {} 户推算：每户按其抽中机会的倒数加权。检查越多越可靠。",
-        "From the {} inspected so far, each weighted by the inverse of its chance. The more are "
+        "由已检查的 {} 户推算：各等级的问题率按该等级户数加权。检查越多越可靠。",
+        "From the {} inspected so far: the share in each grade, weighted by its size. The more are "
         "inspected, the better it is.",
     ),
     "dr_estimate_partial": (
-        "以下等级尚无检查结果，推算不代表全库：",
-        "Nobody of these grades has been inspected yet, so this does not speak for the whole pool:",
+        "以下等级尚无检查结果，暂不能推算：",
+        "Nobody of these grades has been inspected yet, so nothing can be said of the whole pool:",
     ),
     "dr_no_estimate": ("尚无检查结果", "nobody has been inspected yet"),
     "dr_picked": ("抽中名单", "Who was drawn"),

@@ -11,6 +11,9 @@ PROBLEMS: Mapping[str, str] = {
     "no-such-alert": "没有编号为“{alert}”的预警",
     "no-such-review": "没有编号为“{review}”的复核事项",
     "no-such-subject": "没有代码为“{subject}”的主体",
+    "no-such-draw": "没有编号为“{draw}”的抽取",
+    "draw-under-way": "抽取已下达，尚有分区未答复，请半分钟后再看",
+    "no-orders": "本服务目前不接受抽取",
     "no-such-device": "没有这台设备：主体 {subject}，事项 {item}，设备 {device}",
     "no-such-policy": "没有哈希值为“{policy}”的政策",
     "no-such-form": "没有“{policy}”：应为哈希值，或哈希值加 .json、.toml",
@@ -68,11 +71,23 @@ LOG: Mapping[str, str] = {
     r"must be from (\S+) to (\S+) s after the present": r"应在 \1 至当前时间后 \2 秒之间",
     "an id not used before by this source": "应为此来源未用过的编号",
     "must not hold control characters": "不得含控制字符",
+    r"must be an item of the catalogue, (\S+) to (\S+)": r"应为目录中的事项，\1 至 \2",
+    r"must be (\d+) to (\d+), or 0 to count the pool": r"应为 \1 至 \2，填 0 则只清点对象库",
+    r"must be 1 to (\d+)": r"应为 1 至 \1",
+    r"must be one line of 1 to (\d+) characters, without blanks around":
+        r"应为一行 1 至 \1 个字符，首尾无空格",
+    r"must be at most (\d+) characters": r"最多 \1 个字符",
+    r"must be 1 to (\d+) characters": r"应为 1 至 \1 个字符",
+    "must be the code of a district, or nothing": "应为区县代码，或留空",
 }
 """Of what the log allows in an act, by its English."""
 
 FIELDS: Mapping[str, tuple[str, str]] = {
     "act": ("处置", "act"),
+    "item": ("监管事项", "item"),
+    "count": ("抽取数量", "count"),
+    "seed": ("种子", "seed"),
+    "district": ("区县", "district"),
     "actor": ("经办人", "actor"),
     "note": ("说明", "note"),
     "until": ("静默至", "until"),

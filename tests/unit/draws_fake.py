@@ -17,6 +17,11 @@ NOBODY_ITEM, FORMULA = "cq1-01", "=1+1 <b>小面馆</b>"
 SIZES = (120, 60, 20, 5, 15)
 """In the pool, in the order of `records.STRATA`."""
 RATIOS = [0.02, 0.05, 0.3, 1.0, 0.05]
+NAMES = {"cq1-01": {"item": "粮油收购监管", "department": "市发展改革委"},
+         "cq1-17": {"item": "食品安全 <i>专项</i>", "department": "市市场监管局"},
+         "500106": {"district": "沙坪坝区"}}
+DISTRICTS = {"999999"}
+"""Where there are businesses, and no name for it."""
 CLOCK_MS = 1_795_248_000_000
 DAY = 20_778
 
@@ -47,10 +52,9 @@ class DrawsFake:
                    note: str = "") -> Row:
         if self.trouble:
             raise self.trouble
-        order = draws.order(item, count, seed, actor, district=district, note=note, day=DAY,
-                            clock_ms=CLOCK_MS)
-        # As the log would take it.
-        order = msgspec.convert(msgspec.to_builtins(order), DrawOrdered)
+        draws.check(item, count, seed, actor, district, note, NAMES, DISTRICTS)
+        order = draws.order(item, count, seed, actor, district, note, day=DAY, clock_ms=CLOCK_MS)
+        assert msgspec.convert(msgspec.to_builtins(order), DrawOrdered) == order, "unfit for a log"
         self.made.setdefault(order.draw, {"pools": [pooled(order)], "drawn": {}})
         row = self.draw(order.draw)
         assert row is not None
@@ -59,15 +63,13 @@ class DrawsFake:
     def _row(self, draw_id: str) -> tuple[Row, list[Row]]:
         held = self.made[draw_id]
         made = draws.outcome(held["pools"])
-        names = {"cq1-17": {"item": "食品安全 <i>专项</i>", "department": "市市场监管局"},
-                 "500106": {"district": "沙坪坝区"}}
         states: dict[str, Any] = held["drawn"]
         if self.answered:
             for one in made.picked:
                 states.setdefault(one.subject, DrawnChanged(
-                    "", one.subject, "", one.stratum, one.probability, CLOCK_MS, "drawn", 0, 0,
-                    CLOCK_MS))
-        row = draws.draw_row(held["pools"], made, states.values(), names, complete=self.answered)
+                    "", "", "", one.subject, "", one.stratum, one.probability, CLOCK_MS, "drawn",
+                    0, 0, CLOCK_MS))
+        row = draws.draw_row(held["pools"], made, states.values(), NAMES, complete=self.answered)
         return row, draws.picked_rows(made, states.values()) if self.answered else []
 
     def draw(self, draw_id: str) -> Row | None:
