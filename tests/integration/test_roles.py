@@ -31,6 +31,7 @@ from roles import Roles, complaint, eventually, line, story
 from bench import killtest
 from config import load
 from models import iot
+from models.draw import rank
 from models.policy import encode
 from servers.process import free_port
 from servers.redis import Redis
@@ -319,6 +320,47 @@ def test_console(site: Roles, said: Callable[..., list[Any]]) -> None:
             assert got.json() == json.loads(msgspec.json.encode(describe(shard, key, ms)))
         assert http.get(f"/api/v1/subjects/{key}", params={"as_of": "2020-01-01"}
                         ).status_code == 404
+
+
+def test_a_draw_over_all_partitions(site: Roles) -> None:
+    """An order goes through intake to every partition; their answers are one draw, each business'
+    history says so, and a reader of the out topic hears of it."""
+    keys = [key for n in range(PARTITIONS) for key in unused(n)]
+    site.publish(*(line(f"reg-{key}", "subject.registered", key, 300, {
+        "name": f"养老院{n}", "kind": "organisation", "district": "500106", "industry": "Q8514",
+        "size": "small", "registered_on": "2015-01-01"}) for n, key in enumerate(keys)))
+    settled(site)
+    order = {"item": "cq2-03", "count": 5, "seed": "2026-11-22", "actor": "李处"}
+    with site.http() as http:
+        pool = http.post("/api/v1/draws", json={**order, "count": 0}).json()
+        assert pool["complete"] and sum(x["eligible"] for x in pool["strata"]) == len(keys)
+        made = http.post("/api/v1/draws", json=order)
+        assert made.status_code == 201
+        draw = made.json()
+        wanted = sorted(keys, key=lambda key: rank("2026-11-22", "cq2-03", key))[:5]
+        assert [x["subject"] for x in draw["picked"]] == wanted
+        assert draw["strata"][4]["probability"] == 5 / len(keys)
+        shown = eventually(lambda: (found := http.get(f"/api/v1/draws/{draw['id']}").json())[
+            "recorded"] == 5 and found)
+        assert {x["state"] for x in shown["picked"]} == {"drawn"}
+        assert http.post("/api/v1/draws", json=order).json()["id"] == draw["id"]
+        assert [x["id"] for x in http.get("/api/v1/draws").json()["draws"]] == [draw["id"]]
+        site.publish(line("insp-1", "inspection.completed", wanted[0], 0, {
+            "item": "cq2-03", "plan": "random", "result": "fail", "draw": draw["id"],
+            "findings": [{"code": "f", "severity": "minor"}]}))
+        eventually(lambda: http.get(f"/api/v1/draws/{draw['id']}").json()["with_problems"] == 1)
+        gone = http.post(f"/api/v1/draws/{draw['id']}/release",
+                         json={"actor": "李处", "reason": "并入联合检查"})
+        assert gone.status_code == 200
+        eventually(lambda: http.get(f"/api/v1/draws/{draw['id']}").json()["released"] == 4)
+    told = {x["subject"]: x["data"]["state"]
+            for x in site.said(site.topics.proposals)[0].values()}
+    assert told == {wanted[0]: "fail"} | dict.fromkeys(wanted[1:], "released")
+
+
+def unused(partition: int) -> list[str]:
+    """Businesses of a partition that no other test has."""
+    return roles.in_partition(partition, PARTITIONS, 6)[3:]
 
 
 def test_every_role_shows_what_it_declares(site: Roles) -> None:
