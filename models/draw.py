@@ -27,7 +27,7 @@ from typing import NamedTuple
 import msgspec
 
 from models.events import DrawOrdered
-from models.inspection_pool import Candidate, Part, fits_unregistered, place
+from models.inspection_pool import Candidate, Part, Pool
 from models.records import STRATA
 from models.scorecard import Card
 from models.subject import Subject
@@ -89,10 +89,11 @@ def pooled(order: DrawOrdered, subjects: Iterable[Subject], card: Card, day: int
     if item is None:
         # A catalogue that this shard has yet to see: nobody can be in the pool of its items.
         return Part(eligible, resting, found)
+    pool = Pool(item, card, day, order.district)
     for subject in subjects:
-        held = place(subject, item, card, day, district=order.district)
+        held = pool.place(subject)
         if held is None:
-            unregistered += not order.district and fits_unregistered(subject, item, card)
+            unregistered += not order.district and pool.unregistered(subject)
             continue
         (stratum, raised, rests), profile = held
         if rests:

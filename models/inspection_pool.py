@@ -15,7 +15,6 @@ import msgspec
 
 from models.gap import Grades
 from models.ledger import Facts, list_span, resolve
-from models.policy import Inspections
 from models.records import (
     DRAWN,
     INSPECTION,
@@ -64,44 +63,48 @@ class Part(msgspec.Struct, frozen=True, array_like=True):
     unregistered: int = 0
 
 
-def place(subject: Subject, item: int, card: Card, day: int, *, district: str = "",
-          ) -> tuple[Place, Profile] | None:
-    """Where a business stands in the pool of an item on a civil day; None = outside.
+class Pool:
+    """The pool of an item [code] on a civil day, of the city or of one district."""
 
-    Cost: 1 us outside, 30 us inside.
-    """
-    profile = subject.registration()
-    if profile is None or (district and profile.district != district):
-        return None
-    if subject.cancelled_day and subject.cancelled_day <= day:
-        return None
-    policy = card.policy.inspections
-    named = _trade_names(profile, card.item_ids[item], policy)
-    if not named and not _mentions(subject, item):
-        return None
-    facts = resolve(subject.facts, card.offset_ms)
-    if not named and not _is_object(subject, facts, item):
-        return None
-    stratum, raised = _stratum(subject, facts, item, card, day)
-    return Place(stratum, raised, _rests(facts, item, stratum, card, day)), profile
+    def __init__(self, item: int, card: Card, day: int, district: str = "") -> None:
+        self.item, self.card, self.day, self.district = item, card, day, district
+        self._id = card.item_ids[item]
+        self._trades = tuple(code for of, code in card.policy.inspections.industries
+                             if of == self._id)
+        # Looked for in packed registrations: most businesses are out without being unpacked.
+        self._words = tuple(word.encode() for word in (self._id, *self._trades))
 
+    def place(self, subject: Subject) -> tuple[Place, Profile] | None:
+        """Where a business stands in it; None = outside. Cost: 0.6 us outside, 8 to 30 us inside.
+        """
+        if subject.cancelled_day and subject.cancelled_day <= self.day:
+            return None
+        packed = subject.profile
+        named = any(word in packed for word in self._words)
+        if not named and not _mentions(subject, self.item):
+            return None
+        profile = subject.registration()
+        if profile is None or (self.district and profile.district != self.district):
+            return None
+        named = self._id in profile.items or profile.industry.startswith(self._trades)
+        facts = resolve(subject.facts, self.card.offset_ms)
+        if not named and not _is_object(subject, facts, self.item):
+            return None
+        stratum, raised = _stratum(subject, facts, self.item, self.card, self.day)
+        return Place(stratum, raised, _rests(facts, self.item, stratum, self.card,
+                                             self.day)), profile
 
-def fits_unregistered(subject: Subject, item: int, card: Card) -> bool:
-    """Whether facts of the item are known of a code that nobody ever registered."""
-    return (subject.is_business and not subject.profile and _mentions(subject, item)
-            and _is_object(subject, resolve(subject.facts, card.offset_ms), item))
-
-
-def _trade_names(profile: Profile, item: str, policy: Inspections) -> bool:
-    return item in profile.items or any(
-        profile.industry.startswith(code) for of, code in policy.industries if of == item)
+    def unregistered(self, subject: Subject) -> bool:
+        """Whether facts of the item are known of a code that nobody ever registered."""
+        return (not subject.profile and subject.is_business and _mentions(subject, self.item)
+                and _is_object(subject, resolve(subject.facts, self.card.offset_ms), self.item))
 
 
 def _mentions(subject: Subject, item: int) -> bool:
     """Whether anything kept of a business bears the item, quickly."""
     if subject.devices and any(of == item for of, _, _ in subject.devices):
         return True
-    # The code's two bytes, anywhere: most businesses are out without a look at their records.
+    # The code's two bytes, anywhere: few records need a look.
     return item.to_bytes(2, "little") in subject.facts and any(
         row[6] == item for row in RECORD.iter_unpack(subject.facts))
 

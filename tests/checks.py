@@ -22,7 +22,7 @@ from models import events as e
 from models import records as r
 from models.draw import draw
 from models.identity import seal
-from models.inspection_pool import place
+from models.inspection_pool import Pool
 from models.ledger import resolve, segments
 from models.policy import INDICATORS
 from models.score import of_item, score
@@ -228,8 +228,8 @@ def drawing(made: Sequence[Made], variant: str, seed: int) -> None:
             [pool] = pools[part:]
             plain = sorted(s.key for s in shard.subjects.values()
                            if in_pool(s, card.item_codes[item], card, shard.day))
-            assert plain == sorted(s.key for s in shard.subjects.values() if place(
-                s, card.item_codes[item], card, shard.day)), "pool"
+            quick = Pool(card.item_codes[item], card, shard.day)
+            assert plain == sorted(s.key for s in shard.subjects.values() if quick.place(s)), "pool"
             assert len(plain) == sum(pool.part.eligible) + sum(pool.part.resting), "pool"
         found.append((draw(order, [p.part for p in pools], pools[0].ratios), said))
     assert found[0] == found[1] == found[2], "draw"

@@ -305,16 +305,15 @@ def _pool_looks_at_the_first_record(p: pytest.MonkeyPatch) -> None:
 
 
 def _pool_keeps_the_cancelled(p: pytest.MonkeyPatch) -> None:
-    plain = inspection_pool.place
+    plain = inspection_pool.Pool.place
 
-    def place(subject: subject_module.Subject, *a: object, **k: object) -> object:
+    def place(pool: inspection_pool.Pool, subject: subject_module.Subject) -> object:
         held, subject.cancelled_day = subject.cancelled_day, 0
-        found = plain(subject, *a, **k)  # type: ignore[arg-type]
+        found = plain(pool, subject)
         subject.cancelled_day = held
         return found
 
-    p.setattr(draw, "place", place)
-    p.setattr(checks, "place", place)
+    p.setattr(inspection_pool.Pool, "place", place)
 
 
 def _draw_in_order_of_arrival(p: pytest.MonkeyPatch) -> None:

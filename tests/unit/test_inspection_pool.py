@@ -6,15 +6,20 @@ import msgspec
 import pytest
 from story import ITEM, Story, day_of
 
-from models.inspection_pool import Place, fits_unregistered, place
+from models.inspection_pool import Place, Pool
 from models.records import STRATA
 
 
 def at(s: Story, item: str = ITEM, date: str = "", district: str = "") -> Place | None:
     assert s.shard.timeline is not None
-    found = place(s.subject, s.code(item), s.shard.timeline.last,
-                  day_of(date) if date else s.shard.day, district=district)
+    found = Pool(s.code(item), s.shard.timeline.last, day_of(date) if date else s.shard.day,
+                 district).place(s.subject)
     return None if found is None else found[0]
+
+
+def unregistered(s: Story) -> bool:
+    assert s.shard.timeline is not None
+    return Pool(s.code(ITEM), s.shard.timeline.last, s.shard.day).unregistered(s.subject)
 
 
 def stratum(s: Story, item: str = ITEM) -> str:
@@ -64,11 +69,10 @@ def test_only_who_is_registered_and_not_cancelled() -> None:
     s = Story()
     s.do("2026-02-01", "inspection.completed")
     assert at(s) is None
-    assert s.shard.timeline is not None
-    assert fits_unregistered(s.subject, s.code(ITEM), s.shard.timeline.last)
+    assert unregistered(s)
     s.do("2026-02-02", "subject.registered")
     assert at(s) is not None
-    assert not fits_unregistered(s.subject, s.code(ITEM), s.shard.timeline.last)
+    assert not unregistered(s)
     s.do("2026-02-03", "subject.cancelled")
     assert at(s) is None
 
