@@ -40,7 +40,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServic
     runner = Embedded(tmp_path_factory.mktemp("store"), load.policy())
     process(runner, [str(ROOT / "docs" / "example" / "restaurant.ndjson")])
     made = EmbeddedService(runner, lambda: NOW_MS)
-    made.with_deliveries(deliveries.of(Ledger(None)), "here")
+    told = deliveries.of(Ledger(None))
+    made.with_deliveries(lambda: (told, "here"))
     yield made
     made.close()
 

@@ -46,7 +46,8 @@ WRONG = b'{"nope":[[]]}'
 """Fits no field that is not an object."""
 
 OPTIONAL: dict[str, dict[str, Any]] = {
-    "subject.registered": {"aliases": ["a1"], "controllers": ["c1"], "platform": "p1"},
+    "subject.registered": {"aliases": ["a1"], "controllers": ["c1"], "platform": "p1",
+                           "items": ["cq1-01"]},
     "complaint.filed": {"severity": 2, "complainant": "somebody"},
     "penalty.decided": {"amount_cny": 1.0, "class": "minor", "due_on": "2026-06-01"},
     "penalty.performed": {"reason": "r"}, "penalty.revoked": {"reason": "r"},
@@ -58,6 +59,7 @@ OPTIONAL: dict[str, dict[str, Any]] = {
     "interview.held": {"of": {"source": "s", "id": "i"}},
     "grade.assigned": {"scheme": "s", "original": "M", "valid_until": "2027-01-01"},
     "review.answered": {"decision": "adjust", "grade": "B"},
+    "inspection.drawn": {"rank": "00ff00ff00ff00ff"}, "inspection.released": {"reason": "r"},
     **{f"objection.{x}": {"ground": "g"} for x in ("raised", "upheld", "rejected")},
     **{f"alert.{x}": {"note": "n", "until": "2026-07-01T00:00:00Z"}
        for x in ("acknowledged", "assigned", "closed", "reopened", "silenced")},
