@@ -11,9 +11,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
+from alerts.message import Catalogue
 from config.districts import district_names
 from storage.checkpoint_files import Checkpoints, Damaged
 from storage.effects import Rejected
@@ -50,7 +51,7 @@ class Outbox(Protocol):
     """Where effects are said (`storage.kafka_outbox`), and how far they were."""
 
     def emitted(self, partition: int) -> int: ...
-    def send(self, messages: Iterator[Message]) -> None:
+    def send(self, messages: Iterable[Message]) -> None:
         """Hand records over."""
     def flush(self) -> None:
         """Wait until what was handed over is durable."""
@@ -95,6 +96,9 @@ class Keeper:
         self._log, self._view, self._outbox, self._checkpoints = log, view, outbox, checkpoints
         self._outgoing = Outgoing(topics, partition, self._name_of, self._profile_of)
         self._held: list[Placed] = []
+        self._said: list[Message] = []
+        """In words as each envelope ends: said again after a crash they must be the same."""
+        self._named: tuple[str, Catalogue] = "", {}  # by a policy's hash
         self._touched: set[str] = set()
         self._events = 0
         self._sources, self._cards = 0, Cards()
@@ -122,7 +126,7 @@ class Keeper:
         self.emitted = max(self.emitted, self.shown, self._outbox.emitted(self.partition))
         self.shard, self.applied = self._load()
         self.checkpointed = self.applied
-        self._held, self._touched, self._events = [], set(), 0
+        self._held, self._said, self._touched, self._events = [], [], set(), 0
         self._sources, self._cards = len(self.shard.sources), checkpoint.cards(self.shard)
 
     def _load(self) -> tuple[Shard, int]:
@@ -221,9 +225,12 @@ class Keeper:
         if self.applied > self.shown:
             with self._turn:
                 self._tally.take(entries, effects, self.shard)
-            raws = {x.position: codec.as_json(entries[x.position].event) for x in effects
-                    if isinstance(x, Rejected) and x.position >= 0}
-            self._held += place(record.offset, effects, raws)
+                raws = {x.position: codec.as_json(entries[x.position].event) for x in effects
+                        if isinstance(x, Rejected) and x.position >= 0}
+                placed = place(record.offset, effects, raws)
+                self._held += placed
+                if record.offset >= self.emitted:
+                    self._said += self._words(placed)
             self._touched |= touched(entries, effects)
             self._events += len(entries)
             if self._events >= self.flush_max_events:
@@ -236,17 +243,13 @@ class Keeper:
     def flush(self) -> None:
         """Say what follows from the envelopes folded since: first on the topics, then in the view.
         """
-        timeline = self.shard.timeline
-        if self.applied <= self.shown or timeline is None:
+        if self.applied <= self.shown or self.shard.timeline is None:
             return
         with self._turn:
-            new = [x for x in self._held if x.offset >= self.emitted]
-            self._outbox.send(self._outgoing.messages(
-                new, rows.catalogue(timeline.last.policy, district_names()),
-                timeline.last.offset_ms))
+            self._outbox.send(self._said)
             made = change(self.shard, self.partition, self.partitions, self.shown, self.applied,
                           self._held, self._touched, self._sources, self._cards)
-        if new:
+        if self._said:
             self._outbox.flush()
         if self.applied > self.emitted:
             self.emitted = self.applied
@@ -260,7 +263,16 @@ class Keeper:
                 return
         self.shown = self.applied
         self._sources, self._cards = len(self.shard.sources), checkpoint.cards(self.shard)
-        self._held, self._touched, self._events = [], set(), 0
+        self._held, self._said, self._touched, self._events = [], [], set(), 0
+
+    def _words(self, placed: Sequence[Placed]) -> Iterator[Message]:
+        """Effects as records of the out topics, by the policy and the names of the moment."""
+        timeline = self.shard.timeline
+        if not placed or timeline is None:
+            return iter(())
+        if (card := timeline.last).hash != self._named[0]:
+            self._named = card.hash, rows.catalogue(card.policy, district_names())
+        return self._outgoing.messages(placed, self._named[1], card.offset_ms)
 
     def _reopen(self, mark: int) -> None:
         """The view lost something, or somebody else wrote to it: begin again from where it stands.

@@ -31,7 +31,7 @@ SHAPE = ev.Shape(span_d=90)
 @functools.cache
 def log() -> tuple[Record, ...]:
     """Twelve envelopes, the first a policy, the last a tick."""
-    made = ev.build(ev.draw(11, 90, SHAPE), SHAPE)[:50]
+    made = ev.build(ev.draw(5, 90, SHAPE), SHAPE)[:50]
     assert len(made) == 50
     return tuple(fake.log_of(made))
 
