@@ -16,9 +16,8 @@ from alerts.rules import Condition, alert_id
 from models.ledger import DAY_MS, Fact
 from models.records import ALERT_ACTS, identity
 from models.scorecard import Card
+from models.subject import OPEN as OPEN
 from models.subject import Alert
-
-OPEN = frozenset({"pending", "firing", "acknowledged"})
 
 
 class Transition(NamedTuple):

@@ -26,10 +26,9 @@ from models.records import (
     WHOLE_SUBJECT,
 )
 from models.scorecard import UNGRADED, Card
-from models.subject import Profile, Subject
+from models.subject import OPEN, Profile, Subject
 
 _C = STRATA.index("C")
-OPEN = frozenset({"pending", "firing", "acknowledged"})
 
 
 class Place(NamedTuple):
@@ -102,20 +101,23 @@ class Pool:
 
 def _mentions(subject: Subject, item: int) -> bool:
     """Whether anything kept of a business bears the item, quickly."""
-    if subject.devices and any(of == item for of, _, _ in subject.devices):
+    if _has_device(subject, item):
         return True
     # The code's two bytes, anywhere: few records need a look.
     return item.to_bytes(2, "little") in subject.facts and any(
         row[6] == item for row in RECORD.iter_unpack(subject.facts))
 
 
+def _has_device(subject: Subject, item: int) -> bool:
+    return subject.devices is not None and any(of == item for of, _, _ in subject.devices)
+
+
 def _is_object(subject: Subject, facts: Facts, item: int) -> bool:
     """Whether a fact that stands, or a device, shows that the item concerns the business. That it
     was drawn does not, nor a complaint, which anybody can make."""
-    if subject.devices and any(of == item for of, _, _ in subject.devices):
-        return True
-    return any(f.item == item and not f.revoked and f.type != DRAWN and f.parent is None
-               for f in facts.by_key.values())
+    return _has_device(subject, item) or any(
+        f.item == item and not f.revoked and f.type != DRAWN and f.parent is None
+        for f in facts.by_key.values())
 
 
 def _stratum(subject: Subject, facts: Facts, item: int, card: Card, day: int) -> tuple[int, str]:

@@ -13,6 +13,9 @@ from models.iot import SeriesState
 from models.records import SIZE
 from models.scorecard import GROUP_OF_KIND, UNGRADED
 
+OPEN = frozenset({"pending", "firing", "acknowledged"})
+"""States of an alert in which somebody still has to see to it."""
+
 
 class Alert(msgspec.Struct, array_like=True):
     """An alert whose cause still holds. `since_ms` is the cause's own time, not its detection."""

@@ -15,7 +15,7 @@ from console.service import Receipt, Row
 from models.calendar import DAY_MS
 from models.draw import Outcome
 from models.events import DrawOrdered
-from storage.effects import DrawPooled
+from storage.effects import DrawnChanged, DrawPooled
 from streams import draws
 from streams.view import View
 
@@ -58,44 +58,44 @@ class Drawing(ABC):
         clock_ms = self._log_ms()
         order = draws.order(item, count, seed, actor, district, note, clock_ms=clock_ms,
                             day=(clock_ms + self._view.utc_offset_ms()) // DAY_MS)
-        if not self._view.pools(order.draw):
+        if self._outcome(order.draw) is None:
             self._say_order(order)
         until = time.monotonic() + ANSWER_S
-        while not self._complete(pools := self._view.pools(order.draw)):
-            if time.monotonic() > until:
-                break
+        while not self._complete(self._view.pools(order.draw)) and time.monotonic() < until:
             time.sleep(LOOK_S)
-        if not pools:
+        row = self.draw(order.draw)
+        if row is None:
             raise TimeoutError(f"draw {order.draw}: ordered; no shard has answered within "
                                f"{ANSWER_S:.0f} s, it will be made when they do")
-        self._record(order.draw)
-        row = self.draw(order.draw)
-        assert row is not None
         return row
 
     def _complete(self, pools: Sequence[DrawPooled]) -> bool:
         return len(pools) == self._view.shards()
 
-    def _record(self, draw_id: str) -> None:
-        """Tell the businesses' histories who was drawn, unless they know: whoever looks at a draw
-        whose maker ended in between ends it."""
-        pools, made = self._outcome(draw_id)
-        if not self._complete(pools) or not made.picked or len(made.picked) <= len(
-                self._view.drawn(draws.key_of(draw_id))):
-            return
+    def _recorded(self, pools: Sequence[DrawPooled], made: Outcome) -> list[DrawnChanged]:
+        """How far the inspections are. Businesses whose histories do not know that they were drawn
+        are told: whoever looks at a draw whose maker ended in between ends it."""
+        key = draws.key_of(pools[0].order.draw)
+        drawn = self._view.drawn(key)
+        if len(drawn) >= len(made.picked):
+            return drawn
         self._hand_in(draws.events(pools, made))
+        return self._view.drawn(key)
 
     def _hand_in(self, events: Sequence[Row]) -> None:
         raws = [msgspec.json.encode(event) for event in events]
         for start in range(0, len(raws), BATCH):
             self.submit(raws[start : start + BATCH], "draws")
 
-    def _outcome(self, draw_id: str) -> tuple[list[DrawPooled], Outcome]:
+    def _outcome(self, draw_id: str) -> tuple[list[DrawPooled], Outcome] | None:
+        """What the shards said so far and who that draws; None = no such draw."""
         with self._outcomes_lock:
             held = self._outcomes.get(draw_id)
         if held is not None:
             return held
         pools = self._view.pools(draw_id)
+        if not pools:
+            return None
         made = pools, draws.outcome(pools)
         if self._complete(pools):
             with self._outcomes_lock:
@@ -105,21 +105,23 @@ class Drawing(ABC):
         return made
 
     def draw(self, draw_id: str) -> Row | None:
-        if not self._view.pools(draw_id):
+        held = self._outcome(draw_id)
+        if held is None:
             return None
-        pools, made = self._outcome(draw_id)
+        pools, made = held
         if not self._complete(pools):
             return {**draws.draw_row(pools, made, [], self._items(), complete=False),
                     "picked": []}
-        self._record(draw_id)
-        drawn = self._view.drawn(draws.key_of(draw_id))
+        drawn = self._recorded(pools, made)
         return {**draws.draw_row(pools, made, drawn, self._items(), complete=True),
                 "picked": draws.picked_rows(made, drawn)}
 
     def draws(self, *, limit: int = 50, before: str | None = None) -> list[Row]:
         out = []
         for draw_id in self._view.draw_ids(limit, before):
-            pools, made = self._outcome(draw_id)
+            held = self._outcome(draw_id)
+            assert held is not None
+            pools, made = held
             out.append(draws.draw_row(
                 pools, made, self._view.drawn(draws.key_of(draw_id)), self._items(),
                 complete=self._complete(pools)))

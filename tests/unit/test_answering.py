@@ -161,16 +161,22 @@ def test_no_link_without_the_key(tmp_path: Path) -> None:
         assert site.client.post(link, data={"actor": "x"}, headers=cross).status_code == 403
 
 
+def apart(site: Site) -> tuple[list[tuple[str, str]], dict[str, Any]]:
+    """Two departments with their items grade a business A and D: they, and the review."""
+    two = [(d, i) for d, i in departments(50) if d in PEOPLE][:2]
+    lines = [events(1, two[0][1])[0]]
+    for (_, item), grade in zip(two, "AD", strict=True):
+        row = {**json.loads(lines[0]), "id": item, "type": "grade.assigned",
+               "data": {"item": item, "issuer": "department", "grade": grade}}
+        lines.append(json.dumps(row).encode())
+    assert not site.service.submit(lines, "test").rejected
+    (review,) = site.service.reviews(state="open")
+    return two, review
+
+
 def test_a_department_answers_a_review(tmp_path: Path) -> None:
     with started(tmp_path) as site:
-        two = [(d, i) for d, i in departments(50) if d in PEOPLE][:2]
-        lines = [events(1, two[0][1])[0]]
-        for (_, item), grade in zip(two, "AD", strict=True):
-            row = {**json.loads(lines[0]), "id": item, "type": "grade.assigned",
-                   "data": {"item": item, "issuer": "department", "grade": grade}}
-            lines.append(json.dumps(row).encode())
-        assert not site.service.submit(lines, "test").rejected
-        (review,) = site.service.reviews(state="open")
+        _, review = apart(site)
         department = next(d for d in review["departments"] if d in PEOPLE)
         link = site.link(telling.REVIEWS, department)
         assert department in site.client.get(link).text
@@ -190,14 +196,7 @@ def test_a_department_answers_a_review(tmp_path: Path) -> None:
 def test_of_two_departments_with_the_same_page_one_is_told(tmp_path: Path) -> None:
     """Both opened their mail before either answered; what the second wrote is not lost."""
     with started(tmp_path) as site:
-        two = [(d, i) for d, i in departments(50) if d in PEOPLE][:2]
-        lines = [events(1, two[0][1])[0]]
-        for (_, item), grade in zip(two, "AD", strict=True):
-            row = {**json.loads(lines[0]), "id": item, "type": "grade.assigned",
-                   "data": {"item": item, "issuer": "department", "grade": grade}}
-            lines.append(json.dumps(row).encode())
-        assert not site.service.submit(lines, "test").rejected
-        (review,) = site.service.reviews(state="open")
+        two, review = apart(site)
         links = [site.link(telling.REVIEWS, d) for d, _ in two]
         forms = [{"decision": "keep", "reason": f"理由{n}", "actor": f"officer {n}", "seq": seq}
                  for n, seq in enumerate(seq_of(site.client.get(link).text) for link in links)]
