@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
-from urllib.parse import unquote
 
 import msgspec
 from fastapi import APIRouter, Request
@@ -19,7 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from console.acts import Acts, AlertActIn, ReviewAnswerIn, parse
-from console.pages import ACTOR_COOKIE
+from console.pages import actor_of
 from console.pages_write import read_form
 from console.problems import Problem
 from console.security import ANSWERS
@@ -86,7 +85,7 @@ def answering(service: Service, acts: Acts, view: View, read: Read | None) -> AP
                 "form": (left and not of.said) or again,
                 "typed": of.typed,
             })
-        actor = done.typed.get("actor") or unquote(request.cookies.get(ACTOR_COOKIE, ""))
+        actor = done.typed.get("actor") or actor_of(request)
         return view.render(request, "answer.html", done.status, who=who, matters=matters,
                            actor=actor)
 

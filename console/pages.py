@@ -7,14 +7,14 @@ from typing import Annotated
 from urllib.parse import unquote
 
 from fastapi import APIRouter, FastAPI, Query, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from console import chart, i18n
 from console.api import moment_ms, page
 from console.course import option
 from console.problems import Problem
 from console.service import Row, Service
-from console.view import View, language
+from console.view import YEAR_S, View, language, segment
 from models.gap import review_id
 from models.records import identity
 
@@ -23,6 +23,20 @@ REVIEWS_SHOWN = 20
 ACTOR_COOKIE = "xinfeng_actor"
 
 Word = Annotated[str, Query(max_length=256)]
+
+
+def actor_of(request: Request) -> str:
+    """Who acted last from this browser; "" = nobody yet."""
+    return unquote(request.cookies.get(ACTOR_COOKIE, ""))
+
+
+def remembering(path: str, actor: str) -> Response:
+    """Leads on after an act; the browser keeps who acted, for the next form."""
+    response = RedirectResponse(path, 303)
+    if actor:
+        response.set_cookie(ACTOR_COOKIE, segment(actor), max_age=YEAR_S, samesite="lax",
+                            httponly=True)
+    return response
 
 
 def showing(app: FastAPI, service: Service, view: View) -> APIRouter:
@@ -105,7 +119,7 @@ def showing(app: FastAPI, service: Service, view: View) -> APIRouter:
             offered=(*i18n.ACTS_BY_STATE.get(state, ("acknowledge", "assign", "close", "silence")),
                      *(("unsilence",) if found.get("silenced_until") else ())),
             key=token_hex(16),
-            actor=unquote(request.cookies.get(ACTOR_COOKIE, "")),
+            actor=actor_of(request),
         )
 
     @router.get("/rejects")

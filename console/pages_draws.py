@@ -6,21 +6,21 @@ import shlex
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Annotated, Any
-from urllib.parse import unquote, urlencode
+from urllib.parse import urlencode
 
 import anyio.to_thread
 from fastapi import APIRouter, Query, Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from console.api import page
 from console.draws import Draws, order_of, release_of
 from console.limits import Gate
-from console.pages import ACTOR_COOKIE, ROWS_SHOWN, Word
+from console.pages import ROWS_SHOWN, Word, actor_of, remembering
 from console.pages_write import read_form
 from console.problems import Problem
 from console.refusals import unfit
 from console.service import Row, Service, Unfit
-from console.view import YEAR_S, View, segment
+from console.view import View, segment
 from models.events import DRAW_MAX
 
 PICKED_SHOWN = 100
@@ -42,13 +42,13 @@ def draw_pages(service: Service, draws: Draws, gate: Gate, view: View,
         before = request.query_params.get("before") or None
         return view.render(
             request, "draws.html", status, by_department=by_department, districts=districts,
-            filled={"actor": _actor(request), **filled}, before=before,
+            filled={"actor": actor_of(request), **filled}, before=before,
             **page("draws", service.draws(limit=ROWS_SHOWN + 1, before=before), ROWS_SHOWN, "id"),
             **context)
 
     def draw_page(request: Request, found: Row, status: int = 200, **context: Any) -> Response:
         return view.render(request, "draw.html", status, d=found, sums=sums(found),
-                           check=check(found), actor=_actor(request), names=names,
+                           check=check(found), actor=actor_of(request), names=names,
                            unseen=unseen(found),
                            waiting=sum(x["state"] == "drawn" for x in found["picked"]), **context)
 
@@ -85,9 +85,9 @@ def draw_pages(service: Service, draws: Draws, gate: Gate, view: View,
             raise unfit(Unfit("count", body.count, f"must be 1 to {DRAW_MAX}"))
         made = draws.order(body)
         if not counting:
-            return _remembered(f"/draws/{segment(made['id'])}?done=draw", body.actor)
+            return remembering(f"/draws/{segment(made['id'])}?done=draw", body.actor)
         kept = {"pool": made["id"]} | {k: form[k] for k in ("seed", "note") if k in form}
-        return _remembered(f"/draws?{urlencode(kept)}#pool", form.get("actor", ""))
+        return remembering(f"/draws?{urlencode(kept)}#pool", form.get("actor", ""))
 
     @router.get("/draws/{draw_id}")
     def one(request: Request, draw_id: str, at: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
@@ -106,7 +106,7 @@ def draw_pages(service: Service, draws: Draws, gate: Gate, view: View,
             if problem.status_code == 404:
                 raise
             return await anyio.to_thread.run_sync(not_released, request, draw_id, form, problem)
-        return _remembered(f"/draws/{segment(draw_id)}?done=release", body.actor)
+        return remembering(f"/draws/{segment(draw_id)}?done=release", body.actor)
 
     def not_released(request: Request, draw_id: str, form: dict[str, str],
                      problem: Problem) -> Response:
@@ -133,15 +133,3 @@ def check(found: Row) -> str:
     parts = (found["seed"], found["item"], found["picked"][0]["subject"])
     return (f"printf '%s\\n%s\\n%s' {' '.join(map(shlex.quote, parts))} | sha256sum | "
             "cut -c 1-16")
-
-
-def _actor(request: Request) -> str:
-    return unquote(request.cookies.get(ACTOR_COOKIE, ""))
-
-
-def _remembered(path: str, actor: str) -> Response:
-    response = RedirectResponse(path, 303)
-    if actor:
-        response.set_cookie(ACTOR_COOKIE, segment(actor), max_age=YEAR_S, samesite="lax",
-                            httponly=True)
-    return response

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated
-from urllib.parse import unquote
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from console import chart, i18n
-from console.pages import ACTOR_COOKIE, Word
+from console.pages import Word, actor_of
 from console.service import Row, Service
 from console.tiles import tile_map
 from console.view import View, language
@@ -51,7 +50,7 @@ def watching(service: Service, view: View, districts: Sequence[Mapping[str, str]
             chosen={"level": level, "rule": rule, "state": state},
             words=words,
             wall=wall,
-            actor=unquote(request.cookies.get(ACTOR_COOKIE, "")),
+            actor=actor_of(request),
             **panels(request),
         )
 

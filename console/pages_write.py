@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from console.acts import ALERT_ACTS, Acts, AlertActIn, ReviewAnswerIn, parse
 from console.i18n import word
 from console.limits import FORM_BYTES_MAX, KEY_LENGTH_MAX, read_body
-from console.pages import ACTOR_COOKIE
+from console.pages import remembering
 from console.problems import Problem
 from console.refusals import refused
 from console.security import COOKIE, equal, local_path, session
@@ -63,11 +63,7 @@ def acting(acts: Acts, view: View, token: str | None) -> APIRouter:
                 raise
             # Somebody else was first: the page shows what they did, and nothing was done here.
             said = "first=1"
-        response = RedirectResponse(f"/alerts/{segment(alert_id)}?{said}", 303)
-        response.set_cookie(
-            ACTOR_COOKIE, segment(body.actor), max_age=YEAR_S, samesite="lax", httponly=True
-        )
-        return response
+        return remembering(f"/alerts/{segment(alert_id)}?{said}", body.actor)
 
     @router.post("/reviews/{review_id:path}")
     async def answer(request: Request, review_id: str) -> Response:
