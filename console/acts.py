@@ -18,11 +18,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from console.i18n import word
+from console.changed import alert_changed, overtaken, review_changed
 from console.problems import Problem
 from console.refusals import by_log, invalid, refused
 from console.service import Receipt, Row, Service
-from console.view import when
 
 SOURCE = "xinfeng/console"
 KEPT_MAX = 10_000
@@ -85,32 +84,26 @@ class Acts:
         data = {"alert": alert_id, **msgspec.to_builtins(body)}
         data.pop("seq", None)
         subject = str(alert.get("subject") or alert.get("cell") or alert_id)
+        kind = ALERT_ACTS[act]
         if body.seq is None:
             if not key and _done(alert, act, body):
                 return {"accepted": 0, "duplicates": 1, "event": None}
-            return self._submit(ALERT_ACTS[act], subject, data, key, str(alert.get("seq", "")))
-        # One at a time: of two who saw the same state one is first, and the other is told.
+            identity = key or _identity(kind, data, str(alert.get("seq", "")))
+            return self._submit(kind, subject, data, key, identity)
+        identity = key or _identity(kind, data, str(body.seq))
+        # One at a time: of two who saw the same state one is first, and the other is told; in other
+        # processes by their claim.
         with self._turn:
             alert = self._service.alert(alert_id) or alert
             # The same form sent twice is no race.
             if alert.get("seq") != body.seq and key not in self._kept:
                 if _done(alert, act, body):
                     return {"accepted": 0, "duplicates": 1, "event": None}
-                who = str(alert.get("actor") or alert.get("reason") or "")
-                raise Problem(
-                    409,
-                    "changed",
-                    f"alert={alert_id}: {who} was first: {alert.get('state')} at "
-                    f"{alert.get('updated_at')}; look again before you act",
-                    alert=alert_id,
-                    actor=alert.get("actor"),
-                    state=alert.get("state"),
-                    zh=f"{who} 已先处理：{word('zh', 'state', alert.get('state'))}，"
-                    f"{when(alert.get('updated_at'))}；请查看后再处理",
-                    seq=alert.get("seq"),
-                    updated_at=alert.get("updated_at"),
-                )
-            return self._submit(ALERT_ACTS[act], subject, data, key, str(body.seq))
+                raise alert_changed(alert)
+            first = self._first(alert_id, body.seq, identity, body.actor)
+            if first:
+                raise overtaken("alert", alert, first)
+            return self._submit(kind, subject, data, key, identity)
 
     def on_review(self, review_id: str, body: ReviewAnswerIn, key: str) -> Row:
         """Answer a review; see `on_alert`."""
@@ -126,19 +119,29 @@ class Acts:
             )
         data = {"review": review_id, **msgspec.to_builtins(body)}
         data.pop("seq", None)
-        subject = str(review["subject"])
+        kind, subject = "review.answered", str(review["subject"])
+        seen = "" if body.seq is None else str(body.seq)
+        identity = key or _identity(kind, data, seen)
         if body.seq is None:
-            return self._submit("review.answered", subject, data, key, "")
+            return self._submit(kind, subject, data, key, identity)
         with self._turn:
             review = self._service.review(review_id) or review
             if review.get("seq") != body.seq and key not in self._kept:
                 if _answered(review, body):
                     return {"accepted": 0, "duplicates": 1, "event": None}
-                raise _review_changed(review)
-            return self._submit("review.answered", subject, data, key, str(body.seq))
+                raise review_changed(review)
+            first = self._first(review_id, body.seq, identity, body.department)
+            if first:
+                raise overtaken("review", review, first)
+            return self._submit(kind, subject, data, key, identity)
 
-    def _submit(self, kind: str, subject: str, data: Row, key: str, state: str) -> Row:
-        identity = key or hashlib.sha256(msgspec.json.encode([kind, data, state])).hexdigest()[:32]
+    def _first(self, matter: str, seq: int, identity: str, who: str) -> str:
+        """Who acted on this state through another console, before the view shows it; else ""."""
+        holder = f"{identity} {who}"
+        held = self._service.claim(f"{matter}/{seq}", holder)
+        return "" if held == holder else held.partition(" ")[2]
+
+    def _submit(self, kind: str, subject: str, data: Row, key: str, identity: str) -> Row:
         event = self._remember(identity, kind, subject, data)
         receipt: Receipt = self._service.act(event)
         for rejected in receipt.rejected:
@@ -172,6 +175,11 @@ class Acts:
                 409, "key-reused", f"idempotency-key={identity}: already used for another act"
             )
         return kept
+
+
+def _identity(kind: str, data: Row, state: str) -> str:
+    """Id of an act whose sender gave none: the same act on the same state is the same event."""
+    return hashlib.sha256(msgspec.json.encode([kind, data, state])).hexdigest()[:32]
 
 
 def _ref(identity: str) -> Row:
@@ -217,33 +225,6 @@ def _answered(review: Row, body: ReviewAnswerIn) -> bool:
     given = [a for a in review.get("answers") or [] if a.get("department") == body.department]
     return bool(given) and (body.decision, body.grade, body.reason) == tuple(
         given[-1].get(name) for name in ("decision", "grade", "reason"))
-
-
-def _review_changed(review: Row) -> Problem:
-    """What was answered meanwhile, by whom; where nobody did, the grades have changed."""
-    answers = [
-        {name: a.get(name) for name in ("department", "at", "decision", "grade", "reason")}
-        for a in review.get("answers") or []
-    ]
-    told = ", ".join(
-        " ".join(str(a[n]) for n in ("department", "decision", "grade", "at") if a[n])
-        for a in answers
-    )
-    return Problem(
-        409,
-        "changed",
-        f"review={review['id']}: changed at {review.get('updated_at')}, {review.get('state')}; "
-        f"answers: {told or 'none'}; look again before you answer",
-        review=review["id"],
-        state=review.get("state"),
-        seq=review.get("seq"),
-        zh="您查看后情况已有变化；目前答复："
-        + ("；".join(
-            f"{a['department']} {word('zh', 'ui', a['decision'])} {a['grade'] or ''}".rstrip()
-            for a in answers) or "无") + "；请查看后再答复",
-        updated_at=review.get("updated_at"),
-        answers=answers,
-    )
 
 
 def parse(body: bytes | Row, kind: type[Any]) -> Any:

@@ -56,6 +56,10 @@ class Service(Protocol):
     def act(self, event: Row) -> Receipt:
         """Take in a person's act: a CloudEvent as a mapping."""
 
+    def claim(self, state: str, holder: str) -> str:
+        """Who may act on a state that people saw (`id/seq`): `holder`, or who asked before through
+        another console and is not shown yet. Asking again as the same holder is no race."""
+
     def show(self, subject: str, as_of_ms: int | None = None) -> Row | None:
         """Assessment of a subject (contract §2) with its `history`, or None."""
 

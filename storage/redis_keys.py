@@ -51,6 +51,10 @@ class Keys:
         """Counts of the hours of a day since 1970, UTC."""
         return f"{self.prefix}:hours:{day}"
 
+    def claim(self, state: str) -> str:
+        """Who acts on a state of an alert or review, for some seconds: the one key that expires."""
+        return f"{self.prefix}:claim:{state}"
+
     def pool(self, draw: str) -> str:
         """What each partition has in the pool of a draw."""
         return f"{self.draws}:pool:{draw}"

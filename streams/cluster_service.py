@@ -46,6 +46,9 @@ from streams.situation import Situation
 
 SEEN_S = 2.0
 """How long a person's act is waited for until the view shows it."""
+CLAIM_S = 30
+"""How long who acts on a state keeps others from it: the view has shown the act by then, or it was
+lost with its console."""
 POLICY_S = 5.0
 """How often the policy in force is looked at."""
 
@@ -152,6 +155,16 @@ class ClusterService(Queries):
         while receipt.accepted and seen() == before and time.monotonic() < until:
             time.sleep(0.02)
         return receipt
+
+    def claim(self, state: str, holder: str) -> str:
+        """See `console.service.Service`: consoles of one view agree through its Redis."""
+        client, name = self._reader.client, self._reader.keys.claim(state)
+        try:
+            held = client.set(name, holder, nx=True, get=True, ex=CLAIM_S)
+        except redis.OutOfMemoryError:
+            # A view that is full must not keep people from acting: the log's order decides then.
+            return holder
+        return holder if held is None else str(held, "utf-8")
 
     # ----------------------------------------------------------------------------------- reading
 

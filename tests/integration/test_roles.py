@@ -14,6 +14,7 @@ import os
 import re
 import signal
 import struct
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -320,6 +321,44 @@ def test_console(site: Roles, said: Callable[..., list[Any]]) -> None:
             assert got.json() == json.loads(msgspec.json.encode(describe(shard, key, ms)))
         assert http.get(f"/api/v1/subjects/{key}", params={"as_of": "2020-01-01"}
                         ).status_code == 404
+
+
+def test_two_officers_at_two_consoles(site: Roles) -> None:
+    """Both saw the same alert and act at once: one is first, and the other is told by whom."""
+    key = roles.in_partition(1, PARTITIONS, 7)[6]
+    site.start("console2")
+    try:
+        with site.http() as one, site.http("console2") as two:
+            one.post("/api/v1/events", content=b"\n".join(story(key, "重庆两台小店", "t")),
+                     headers={"content-type": "application/x-ndjson"})
+            settled(site)
+            eventually(lambda: two.get("/readyz").status_code == 200)
+            seen = eventually(lambda: [
+                x for x in two.get("/api/v1/alerts", params={"subject": key}).json()["alerts"]
+                if x["state"] == "firing"])[0]
+            told: dict[str, Any] = {}
+            ready = threading.Barrier(2)
+
+            def act(http: Any, actor: str) -> None:
+                ready.wait()
+                told[actor] = http.post(f"/api/v1/alerts/{seen['id']}/close",
+                                        json={"actor": actor, "seq": seen["seq"]})
+
+            threads = [threading.Thread(target=act, args=x) for x in ((one, "甲"), (two, "乙"))]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            won, lost = sorted(told, key=lambda x: int(told[x].status_code))
+            assert [told[x].status_code for x in (won, lost)] == [202, 409]
+            assert told[lost].json()["actor"] == won and won in told[lost].json()["detail"]
+            now = eventually(lambda: (row := one.get(f"/api/v1/alerts/{seen['id']}").json())
+                             and row["state"] == "closed" and row)
+            assert now["actor"] == won
+    finally:
+        console = site.roles.pop("console2")
+        console.terminate()
+        console.wait(25)
 
 
 def test_a_draw_over_all_partitions(site: Roles) -> None:

@@ -92,6 +92,7 @@ class FakeService(CentreFake, DrawsFake):
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.made: dict[str, Row] = {}
+        self.claims: dict[str, str] = {}
         self.decoder = msgspec.json.Decoder(Event)
         self.events: dict[tuple[str, str], bytes] = {}
         self.origins: list[str] = []
@@ -139,6 +140,9 @@ class FakeService(CentreFake, DrawsFake):
         self.duplicates += duplicates
         self.origins.append(origin)
         return Receipt(accepted, duplicates, rejected)
+
+    def claim(self, state: str, holder: str) -> str:
+        return self.claims.setdefault(state, holder)
 
     def act(self, event: Row) -> Receipt:
         key = (event["source"], event["id"])

@@ -20,7 +20,7 @@ from starlette.testclient import TestClient
 
 from bench.notify_site import departments, events
 from config import load
-from console.acts import Acts, ReviewAnswerIn
+from console.acts import Acts, AlertActIn, ReviewAnswerIn
 from console.app import create_app
 from console.problems import Problem
 from storage.effects import PairGap, ReviewChanged
@@ -116,6 +116,47 @@ def test_of_many_at_once_one_wins(service: EmbeddedService, same: bool) -> None:
     assert acts.on_review(row["id"], msgspec.convert(again, ReviewAnswerIn), "")["duplicates"] == 1
     late = msgspec.convert(keeps(1, seq=now["seq"]), ReviewAnswerIn)
     assert acts.on_review(row["id"], late, "")["accepted"] == 1
+
+
+class Behind:
+    """A console whose view does not show yet what was taken in; claims are shared by all."""
+
+    def __init__(self, service: EmbeddedService, claims: dict[str, str]) -> None:
+        self._service, self._claims = service, claims
+        (self._review,), self._alerts = service.reviews(), service.alerts()
+
+    def review(self, _: str) -> dict[str, Any]:
+        return self._review
+
+    def alert(self, id: str) -> dict[str, Any]:
+        return next(x for x in self._alerts if x["id"] == id)
+
+    def claim(self, state: str, holder: str) -> str:
+        return self._claims.setdefault(state, holder)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._service, name)
+
+
+def test_of_two_consoles_one_is_first(service: EmbeddedService) -> None:
+    """Before either view shows it; the same form through both is no race."""
+    claims: dict[str, str] = {}
+    one, two = (Acts(Behind(service, claims)) for _ in range(2))  # type: ignore[arg-type]
+    (row,), alert = service.reviews(), service.alerts()[0]
+    first = msgspec.convert(keeps(0, seq=row["seq"]), ReviewAnswerIn)
+    assert one.on_review(row["id"], first, "")["accepted"] == 1
+    assert two.on_review(row["id"], first, "")["duplicates"] == 1
+    with pytest.raises(Problem) as told:
+        two.on_review(row["id"], msgspec.convert(keeps(1, seq=row["seq"]), ReviewAnswerIn), "")
+    assert (told.value.status_code, told.value.slug) == (409, "changed")
+    assert told.value.extra["actor"] == TWO[0][0] and TWO[0][0] in told.value.zh
+    assert one.on_alert(alert["id"], "assign", AlertActIn("王 工", seq=alert["seq"]), "")
+    assert two.on_alert(alert["id"], "assign", AlertActIn("王 工", seq=alert["seq"]), "")
+    with pytest.raises(Problem) as told:
+        two.on_alert(alert["id"], "close", AlertActIn("李工", seq=alert["seq"]), "")
+    assert (told.value.slug, told.value.extra["actor"]) == ("changed", "王 工")
+    # Who does not say what they saw, acts.
+    assert two.on_alert(alert["id"], "close", AlertActIn("李工"), "")["accepted"] == 1
 
 
 def test_by_http(service: EmbeddedService) -> None:
