@@ -1,9 +1,10 @@
 """A person's act at the console, as the CloudEvent that goes into the log.
 
-The identity of an act is (`SOURCE`, id). The id is the client's idempotency key, or follows from
-what is done to which state of the alert, so a double click or a repeated request is a duplicate.
-A repeat must also be the *same* event, time included, or the log would call it a conflict; so the
-last `KEPT_MAX` acts are kept and handed in again as they were.
+The identity of an act is (`SOURCE`, id). The id follows from what is done, and from the client's
+idempotency key or else the state it is done to: a double click or a repeated request is a
+duplicate, and what the log calls a conflict differs in its time only. So that there are none of
+these, and a key stands for one act, the last `KEPT_MAX` acts are kept and handed in again as they
+were.
 """
 
 from __future__ import annotations
@@ -88,9 +89,9 @@ class Acts:
         if body.seq is None:
             if not key and _done(alert, act, body):
                 return {"accepted": 0, "duplicates": 1, "event": None}
-            identity = key or _identity(kind, data, str(alert.get("seq", "")))
+            identity = _identity(kind, data, str(alert.get("seq", "")), key)
             return self._submit(kind, subject, data, key, identity)
-        identity = key or _identity(kind, data, str(body.seq))
+        identity = _identity(kind, data, str(body.seq), key)
         # One at a time: of two who saw the same state one is first, and the other is told; in other
         # processes by their claim.
         with self._turn:
@@ -121,7 +122,7 @@ class Acts:
         data.pop("seq", None)
         kind, subject = "review.answered", str(review["subject"])
         seen = "" if body.seq is None else str(body.seq)
-        identity = key or _identity(kind, data, seen)
+        identity = _identity(kind, data, seen, key)
         if body.seq is None:
             return self._submit(kind, subject, data, key, identity)
         with self._turn:
@@ -142,11 +143,11 @@ class Acts:
         return "" if held == holder else held.partition(" ")[2]
 
     def _submit(self, kind: str, subject: str, data: Row, key: str, identity: str) -> Row:
-        event = self._remember(identity, kind, subject, data)
+        event = self._remember(key or identity, identity, kind, subject, data)
         receipt: Receipt = self._service.act(event)
         for rejected in receipt.rejected:
-            if not key and rejected.reason.get("field") == "id":
-                # The same act on the same state, by a process that is gone: only its time differs.
+            if rejected.reason.get("field") == "id":
+                # The same act, taken in by a process that is gone: only its time differs.
                 return {"accepted": 0, "duplicates": 1, "event": _ref(identity)}
             raise by_log(rejected.reason)
         return {
@@ -155,7 +156,7 @@ class Acts:
             "event": _ref(identity),
         }
 
-    def _remember(self, identity: str, kind: str, subject: str, data: Row) -> Row:
+    def _remember(self, key: str, identity: str, kind: str, subject: str, data: Row) -> Row:
         now = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         event = {
             "specversion": "1.0",
@@ -167,19 +168,20 @@ class Acts:
             "data": data,
         }
         with self._lock:
-            kept = self._kept.setdefault(identity, event)
+            kept = self._kept.setdefault(key, event)
             while len(self._kept) > KEPT_MAX:
                 self._kept.popitem(last=False)
         if (kept["type"], kept["data"]) != (kind, data):
             raise Problem(
-                409, "key-reused", f"idempotency-key={identity}: already used for another act"
+                409, "key-reused", f"idempotency-key={key}: already used for another act"
             )
         return kept
 
 
-def _identity(kind: str, data: Row, state: str) -> str:
-    """Id of an act whose sender gave none: the same act on the same state is the same event."""
-    return hashlib.sha256(msgspec.json.encode([kind, data, state])).hexdigest()[:32]
+def _identity(kind: str, data: Row, state: str, key: str) -> str:
+    """Id of an act: the same with the same key, or without one on the same state."""
+    told = [kind, data, *([key, "key"] if key else [state])]
+    return hashlib.sha256(msgspec.json.encode(told)).hexdigest()[:32]
 
 
 def _ref(identity: str) -> Row:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -157,6 +158,23 @@ def test_of_two_consoles_one_is_first(service: EmbeddedService) -> None:
     assert (told.value.slug, told.value.extra["actor"]) == ("changed", "王 工")
     # Who does not say what they saw, acts.
     assert two.on_alert(alert["id"], "close", AlertActIn("李工"), "")["accepted"] == 1
+
+
+def test_a_key_holds_over_a_restart(service: EmbeddedService) -> None:
+    """Who got no answer repeats the request: to a console that knows nothing of the first."""
+    (row,), alert = service.reviews(), service.alerts()[0]
+    answer = msgspec.convert(keeps(0), ReviewAnswerIn)
+    for accepted in (1, 0, 0):
+        acts = Acts(service)
+        for on in (lambda a: a.on_review(row["id"], answer, "k"),
+                   lambda a: a.on_alert(alert["id"], "assign", AlertActIn("王工"), "k2")):
+            done = on(acts)
+            assert (done["accepted"], done["duplicates"]) == (accepted, 1 - accepted)
+            time.sleep(0.002)  # another time of the event
+    assert len(service.review(row["id"])["answers"]) == 1  # type: ignore[index]
+    with pytest.raises(Problem) as told:
+        acts.on_alert(alert["id"], "assign", AlertActIn("李工"), "k2")
+    assert told.value.slug == "key-reused"
 
 
 def test_by_http(service: EmbeddedService) -> None:
