@@ -16,16 +16,7 @@ from alerts import escalation
 from alerts.escalation import Course
 from alerts.letter import PLAIN, Words, entry, letter
 from alerts.notice import OPEN, OVER, REVIEW_RULE, Notice
-from alerts.notify import (
-    HELD,
-    Decision,
-    Reason,
-    Told,
-    after,
-    decide,
-    digest_ms,
-    storm,
-)
+from alerts.notify import HELD, Decision, Reason, Told, after, decide, digest_ms, storm
 from alerts.routing import Directory, Route, route
 from alerts.told import Catalogue
 from alerts.worktime import WorkTime
@@ -100,7 +91,8 @@ class Desk:
                 self.ledger.set_mark(source, upto)
             return self._settle(touched, now_ms)
 
-    def adopt(self, notices: Iterable[Notice], now_ms: int, *, upto: int, source: str = "") -> None:
+    def adopt(self, notices: Iterable[Notice], now_ms: int, *, upto: int | None = None,
+              source: str = "") -> None:
         """Begin with alerts of which people know already: they count as told, their clocks start.
 
         For the first start over a log with a history, which must not be told all at once.
@@ -114,7 +106,13 @@ class Desk:
                     told = after(now, Told(), course, each, now_ms, Reason.FIRST)
                     case = Case(self._pair(each.receiver, now), held, each)
                     self._save(case, told, self._decide(case, (), now_ms, told), "")
-            self.ledger.set_mark(source, upto)
+            if upto is not None:
+                self.ledger.set_mark(source, upto)
+
+    def look_again(self, held: Mapping[str, Held], now_ms: int) -> int:
+        """Write down and decide on alerts anew; how many letters came of it."""
+        with self.ledger.transaction():
+            return self._settle({id: self._put(*h) for id, h in held.items()}, now_ms)
 
     def tick(self, now_ms: int) -> int:
         """Let time pass: steps that are due, what was held back, what could not be delivered.
@@ -139,7 +137,6 @@ class Desk:
                 held = self.ledger.held(id)
                 assert held is not None and held.course is not None
                 course = escalation.advance(held.course, now_ms, self.policy.escalate, self.time)
-                assert course != held.course, f"{id}: a step is due and is not taken"
                 touched[id] = self._put(held.notice, course)
             for pair in pairs:
                 if pair.receiver not in self.directory.by_id:

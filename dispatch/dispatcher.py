@@ -18,6 +18,7 @@ from dispatch.desk import Desk
 from dispatch.gate import Gate
 from dispatch.ledger import Ledger
 from dispatch.outbox import Act, DeadReceiver
+from dispatch.rebase import rebase
 from dispatch.sender import Sender
 from dispatch.webhook import iso
 from models.notify_policy import Notify
@@ -56,6 +57,7 @@ class Dispatcher:
         self.delivery = delivery
         self._now = now
         self._purged_ms = now()
+        rebase(self.desk, now())
 
     def mark(self, source: str = "") -> int:
         """The next position of a log that is needed: what lies before was taken."""

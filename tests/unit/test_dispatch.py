@@ -26,6 +26,7 @@ from dispatch.dispatcher import Dispatcher
 from dispatch.ledger import Ledger, LedgerError
 from dispatch.notices import Profile, of_alert, of_review
 from dispatch.outbox import Act
+from models.notify_policy import Notify, Step
 from storage.effects import AlertChanged, Evidence, ReviewChanged
 
 NOW = at("2026-11-16T10:00")
@@ -60,11 +61,12 @@ class Fake:
 class World:
     """A dispatcher, its clock and its channels."""
 
-    def __init__(self, *channels: Fake, path: Path | None = None, **delivery: Any) -> None:
-        self.now = NOW
+    def __init__(self, *channels: Fake, path: Path | None = None, policy: Notify = POLICY,
+                 now: int = NOW, **delivery: Any) -> None:
+        self.now = now
         self.channels = channels
         self.view: dict[str, Notice] = {}
-        self.dispatcher = Dispatcher(path, POLICY, TIME, ITEMS, channels,
+        self.dispatcher = Dispatcher(path, policy, TIME, ITEMS, channels,
                                      msgspec.structs.replace(DELIVERY, **delivery),
                                      lambda: self.now)
 
@@ -332,6 +334,67 @@ def test_receivers_and_channels_come_and_go(tmp_path: Path) -> None:
     assert ("night", Reason.FIRST) in centre.said()
     again.view = {"night": notice("night", level="yellow", subject="y", seq=2, rule="ban-breach")}
     assert again.gaps() == []
+
+
+@pytest.mark.parametrize(("plan", "steps"), [
+    ((), []),
+    ((Step(1_200, ("department", "superior")),), [(1_200, "superior")]),
+    ((Step(60, ("superior",)), Step(540, ("centre",))), [(60, "superior"), (540, "centre")])])
+def test_under_another_policy_what_stands_follows_the_new_steps(
+        tmp_path: Path, plan: tuple[Step, ...], steps: list[tuple[int, str]]) -> None:
+    """Moments of the old plan are in the ledger: later, earlier or without end in the new one."""
+    path = tmp_path / "d.db"
+    world = World(Fake("scjg"), Fake("centre"), Fake("dcs"), path=path)
+    world.take(notice())
+    world.dispatcher.close()
+    policy = msgspec.structs.replace(
+        POLICY, escalate=msgspec.structs.replace(POLICY.escalate, orange=plan))
+    others = {"superior": Fake("dcs"), "centre": Fake("centre")}
+    again = World(Fake("scjg"), *others.values(), path=path, policy=policy)
+    again.view = {notice().id: notice()}
+    for minutes, role in steps:
+        due = TIME.add(notice().updated_ms, minutes)
+        again.pass_to(due - 1)
+        assert others[role].said() == []
+        again.pass_to(due)
+        assert others[role].said() == [(notice().id, Reason.ESCALATION)]
+    again.pass_to(NOW + 5 * 24 * HOUR_MS)
+    assert again.gaps() == []
+
+
+def test_who_is_a_receiver_since_the_last_start_is_told(tmp_path: Path) -> None:
+    """Its department had no channel, and the centre stood in for it."""
+    path = tmp_path / "d.db"
+    world = World(Fake("centre"), path=path)
+    world.take(notice(), notice("seen", seq=2, subject="y", state="acknowledged"))
+    world.dispatcher.close()
+    for _ in range(2):
+        people, centre = Fake("scjg"), Fake("centre")
+        again = World(people, centre, path=path, now=NOW + HOUR_MS)
+        again.view = {notice().id: notice()}
+        again.pass_to(NOW + 2 * HOUR_MS)
+        assert again.gaps() == [] and centre.said() == []
+        said = people.said()
+        again.dispatcher.close()
+        if _ == 0:
+            assert sorted(said) == [(notice().id, Reason.FIRST), ("seen", Reason.FIRST)]
+    assert said == []
+
+
+def test_where_the_first_channel_is_switched_on_what_stands_is_told_to_nobody(
+        tmp_path: Path) -> None:
+    path = tmp_path / "d.db"
+    world = World(path=path)
+    world.take(*[notice(f"a{n}", subject=f"s{n}", seq=n + 1) for n in range(50)])
+    world.dispatcher.close()
+    people, centre = Fake("scjg"), Fake("centre")
+    again = World(people, centre, path=path, now=NOW + HOUR_MS)
+    again.view = dict(world.view)
+    again.pass_to(NOW + 2 * HOUR_MS)
+    assert again.gaps() == [] and people.said() == [] and centre.said() == []
+    # Its clocks begin then.
+    again.pass_to(NOW + 3 * 24 * HOUR_MS)
+    assert {reason for _, reason in people.said()} == {Reason.REMINDER}
 
 
 def test_what_a_system_answered_comes_back_as_an_event() -> None:
