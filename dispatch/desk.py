@@ -29,6 +29,8 @@ from models.notify_policy import Notify
 
 BATCH_MAX = 500
 """Timers that are looked at in one transaction."""
+DIGEST_MAX = 20_000
+"""The same, of those that wait for a digest."""
 STORM_NOTE = Words("短时间内预警较多，已改为汇总发送。",
                    "Many alerts at once: they are sent as a digest.")
 
@@ -47,7 +49,7 @@ class Desk:
     Parameters
     ----------
     endpoints
-        Receiver -> its endpoints. Who has none cannot be reached; routing goes round them.
+        Receiver -> its endpoints. Routing goes round who has none.
     deadline_h
         After how many hours a letter that could not be delivered is given up and reported.
     """
@@ -131,6 +133,10 @@ class Desk:
         with self.ledger.transaction():
             alerts = self.ledger.due_alerts(now_ms, BATCH_MAX)
             pairs = self.ledger.due_pairs(now_ms, BATCH_MAX)
+            if any(p.reason == Reason.STORM for p in pairs):
+                # All at once, whatever their number: one digest for each receiver.
+                pairs = [p for p in pairs if p.reason != Reason.STORM]
+                pairs += self.ledger.due_pairs(now_ms, DIGEST_MAX, Reason.STORM)
             lost = undelivered.tell(self, now_ms)
             touched: dict[str, Held] = {}
             for id in alerts:

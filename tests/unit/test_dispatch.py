@@ -166,6 +166,21 @@ def test_a_storm_becomes_a_digest_that_says_so() -> None:
     assert world.gaps() == []
 
 
+def test_a_flood_over_many_receivers_gives_each_one_digest() -> None:
+    """More than fit into one look at the timers, mixed; some alerts have two receivers."""
+    people = [Fake("scjg"), Fake("sthj"), Fake("jtj"), Fake("dcs")]
+    names = ["市市场监管局", "市生态环境局", "市交通局"]
+    world = World(*people)
+    world.take(*[notice(f"a{n}", subject=f"s{n}", seq=n + 1, departments=[
+        names[n % 3], names[(n // 3) % 3]]) for n in range(900)])
+    world.pass_to(NOW + 3 * HOUR_MS)
+    for one in people[:3]:
+        digests = [x.count for x in one.letters if x.digest]
+        assert len(digests) == 1 and len(one.letters) == 21
+        told = sum(1 for n in range(900) for k in {n % 3, (n // 3) % 3} if people[k] is one)
+        assert digests[0] == told - 20
+
+
 def test_a_silence_begins_ends_and_can_be_lifted() -> None:
     people = Fake("scjg")
     world = World(people, Fake("centre"))
