@@ -88,6 +88,9 @@ class Outbox:
             self.ledger.db.execute(
                 "UPDATE outbox SET state=3, answer='no such channel any more' WHERE state<2 AND "
                 "endpoint NOT IN (SELECT value FROM json_each(?))", (known,))
+            # What failed there is no trouble any more: else its receiver were dead for ever.
+            self.ledger.db.execute("DELETE FROM endpoints WHERE endpoint NOT IN "
+                                   "(SELECT value FROM json_each(?))", (known,))
             return self.ledger.db.execute(
                 "UPDATE outbox SET state=0, lease_ms=0 WHERE state=1").rowcount
 

@@ -274,6 +274,18 @@ def test_a_dead_receiver_is_reported_and_the_centre_told_instead() -> None:
     assert not [g for g in world.gaps() if g.receiver == "scjg"]
 
 
+def test_a_channel_that_was_taken_away_is_not_dead_for_ever(tmp_path: Path) -> None:
+    path = tmp_path / "d.db"
+    world = World(Fake("scjg", lambda n: LATER), path=path)
+    world.take(notice())
+    world.pass_to(NOW + HOUR_MS)
+    assert [d.receiver for d in world.dispatcher.dead()] == ["scjg"]
+    world.dispatcher.close()
+    other = Fake("scjg")
+    other.endpoint = "scjg/other"
+    assert World(other, path=path, now=world.now).dispatcher.dead() == []
+
+
 def test_a_letter_that_will_never_be_taken_is_given_up_at_once() -> None:
     people, centre = Fake("scjg", lambda n: Outcome("letter", 40058, "too long")), Fake("centre")
     world = World(people, centre)
