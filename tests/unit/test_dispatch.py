@@ -124,6 +124,24 @@ def test_told_once_reminded_escalated_and_told_that_it_is_over() -> None:
     assert {r["state"] for r in rows} == {"delivered"} and len(rows) == 6
 
 
+def test_what_is_acknowledged_late_reminds_when_idle_all_the_same() -> None:
+    """However often it was said before anybody acknowledged."""
+    people = Fake("scjg")
+    world = World(people)
+    world.take(notice())
+    world.pass_to(NOW + 60 * 24 * HOUR_MS)
+    before = len(people.letters)
+    assert before > POLICY.remind.most
+    world.take(changed(notice(), state="acknowledged", updated_ms=world.now))
+    due = TIME.add(world.now, POLICY.remind.idle_min.of("orange"))
+    world.pass_to(due - 1)
+    assert len(people.letters) == before
+    world.pass_to(due)
+    assert people.said()[before:] == [(notice().id, Reason.REMINDER)]
+    world.pass_to(due + 300 * 24 * HOUR_MS)
+    assert len(people.letters) == before + POLICY.remind.most
+
+
 def test_alerts_about_one_subject_come_in_one_letter() -> None:
     people = Fake("scjg")
     world = World(people, Fake("centre"))
