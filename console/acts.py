@@ -75,8 +75,8 @@ class Acts:
 
         Raises
         ------
-        Problem: 404 for an unknown alert, 409 for a key used for something else, 422 for an act
-        the log refuses.
+        Problem: 404 for an unknown alert, 409 for a key used for something else and for an act that
+        comes too late to do anything, 422 for an act the log refuses.
         """
         alert = self._service.alert(alert_id)
         if alert is None:
@@ -85,17 +85,15 @@ class Acts:
         data = {"alert": alert_id, **msgspec.to_builtins(body)}
         data.pop("seq", None)
         subject = str(alert.get("subject") or alert.get("cell") or alert_id)
-        if body.seq is None:
-            if not key and _done(alert, act, body):
-                return {"accepted": 0, "duplicates": 1, "event": None}
-            return self._submit(ALERT_ACTS[act], subject, data, key, str(alert.get("seq", "")))
         # One at a time: of two who saw the same state one is first, and the other is told.
         with self._turn:
             alert = self._service.alert(alert_id) or alert
+            seen = alert.get("seq") if body.seq is None else body.seq
+            late = alert.get("seq") != seen or _in_vain(alert, act)
             # The same form sent twice is no race.
-            if alert.get("seq") != body.seq and key not in self._kept:
-                if _done(alert, act, body):
-                    return {"accepted": 0, "duplicates": 1, "event": None}
+            if (late or not key) and key not in self._kept and _done(alert, act, body):
+                return {"accepted": 0, "duplicates": 1, "event": None}
+            if late and key not in self._kept:
                 who = str(alert.get("actor") or alert.get("reason") or "")
                 raise Problem(
                     409,
@@ -110,7 +108,7 @@ class Acts:
                     seq=alert.get("seq"),
                     updated_at=alert.get("updated_at"),
                 )
-            return self._submit(ALERT_ACTS[act], subject, data, key, str(body.seq))
+            return self._submit(ALERT_ACTS[act], subject, data, key, str(seen))
 
     def on_review(self, review_id: str, body: ReviewAnswerIn, key: str) -> Row:
         """Answer a review; see `on_alert`."""
@@ -191,11 +189,27 @@ def _silence(act: str, body: AlertActIn) -> AlertActIn:
         raise refused("until", None, ("静默需要截止时间", "a silence needs an end"))
     if not (body.note or "").strip():
         raise refused("note", None, ("静默需要写明原因", "a silence needs a reason"))
+    if body.until <= dt.datetime.now(dt.UTC):
+        raise refused("until", body.until.isoformat(), ("静默的截止时间必须晚于现在",
+                                                        "a silence must end after now"))
     return body
 
 
 STATES: Mapping[str, str] = {"acknowledge": "acknowledged", "close": "closed", "reopen": "firing"}
 """State of an alert after an act."""
+
+
+def _in_vain(alert: Row, act: str) -> bool:
+    """Whether an act would change nothing: somebody has done it, or the alert is over."""
+    state = alert.get("state")
+    match act:
+        case "acknowledge" | "assign":
+            done = {"closed", "acknowledged"} if act == "acknowledge" else {"closed"}
+            return state == "resolved" or state in done
+        case "reopen":
+            return state in ("resolved", "firing")
+        case _:
+            return state == "resolved" or state == STATES.get(act)
 
 
 def _done(alert: Row, act: str, body: AlertActIn) -> bool:

@@ -210,6 +210,35 @@ def test_of_two_officers_one_is_first_and_the_other_is_told(tmp_path: Path) -> N
         assert again["accepted"] == 0 and again["duplicates"] == 1
 
 
+@pytest.mark.parametrize(("before", "act"), [
+    (["acknowledge"], "acknowledge"), (["close"], "acknowledge"), (["close"], "assign"),
+    (["close"], "close"), (["close", "reopen"], "reopen")])
+def test_an_act_that_comes_too_late_to_do_anything_is_told_so(tmp_path: Path, before: list[str],
+                                                              act: str) -> None:
+    """Also where the officer does not say which state they saw; the same officer again is told
+    that it is done."""
+    with world(tmp_path) as (site, _):
+        site.feed(1)
+        acts, id = Acts(site.service), site.alerts()[0]["id"]
+        for each in before:
+            assert acts.on_alert(id, each, AlertActIn("甲"), "")["accepted"] == 1
+        with pytest.raises(Problem, match="甲 was first") as told:
+            acts.on_alert(id, act, AlertActIn("乙"), "")
+        assert told.value.status_code == 409
+        held = site.service.alert(id)
+        assert held is not None and held["actor"] == "甲"
+        if act == before[-1]:
+            assert acts.on_alert(id, act, AlertActIn("甲"), "")["duplicates"] == 1
+
+
+def test_a_silence_that_is_over_before_it_begins_is_refused(tmp_path: Path) -> None:
+    with world(tmp_path) as (site, _):
+        site.feed(1)
+        past = AlertActIn("甲", "查", dt.datetime(2020, 1, 1, tzinfo=dt.UTC))
+        with pytest.raises(Problem, match="until=2020-01-01.*: a silence must end after now"):
+            Acts(site.service).on_alert(site.alerts()[0]["id"], "silence", past, "")
+
+
 @pytest.mark.parametrize("order", [("甲", "乙"), ("乙", "甲")])
 def test_two_officers_assign_at_once(tmp_path: Path, order: tuple[str, str],
                                      said: Callable[..., tuple[int, str, str]]) -> None:
