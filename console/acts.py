@@ -125,6 +125,15 @@ class Acts:
         data = {"review": review_id, **msgspec.to_builtins(body)}
         data.pop("seq", None)
         subject = str(review["subject"])
+        asked = [*(review.get("departments") or []), *(
+            str(a.get("department")) for a in review.get("answers") or [])]
+        if body.department not in asked and review.get("state") == "open":
+            names = "、".join(dict.fromkeys(asked))
+            raise refused("department", body.department, (
+                f"须为该复核涉及的部门：{names}", f"must be one that the review asks: {names}"))
+        if body.department not in asked:
+            # It is over. Whoever answered may still correct that: a grade given counts on.
+            raise _review_changed(review)
         if body.seq is None:
             return self._submit("review.answered", subject, data, key, "")
         with self._turn:
