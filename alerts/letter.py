@@ -69,6 +69,8 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     kind: str = ""
     district: str = ""
     cell: str = ""
+    review: str = ""
+    """Id of the review that is to be answered, where it is about one."""
 
 
 class Letter(msgspec.Struct, frozen=True, array_like=True):
@@ -104,7 +106,8 @@ def entry(notice: Notice, reason: str, items: Catalogue, base_url: str, offset_m
         notice.item, notice.departments, title, body,
         [_proof(f, offset_ms) for f in notice.evidence[:EVIDENCE_MAX]], notice.evidence,
         notice.opened_ms, notice.updated_ms, notice.seq, link(base_url, notice),
-        notice.kind, notice.district, notice.cell)
+        notice.kind, notice.district, notice.cell,
+        notice.id if notice.rule == REVIEW_RULE else notice.facts.get("review", ""))
 
 
 def letter(receiver: Receiver, entries: Sequence[Entry], now_ms: int, base_url: str, *,

@@ -122,13 +122,14 @@ class Dispatcher:
         """Who was told of an alert: when, why, on which channel, with what answer."""
         return self.desk.outbox.deliveries(alert)
 
-    def answers(self, after: int, most: int = 100) -> list[tuple[int, dict[str, Any]]]:
-        """(number, CloudEvent) of what receivers answered by machine, to go back into the log.
+    def answers(self, after: int, most: int = 100) -> list[tuple[int, str, dict[str, Any]]]:
+        """(number, receiver, CloudEvent) of what receivers answered by machine, to go back into
+        the log.
 
         An event has the same id whenever it is read, so handing it in twice does nothing. The
         caller fills in `subject`, which the log knows by the alert or review.
         """
-        return [(number, _event(name, receiver, at_ms, act))
+        return [(number, receiver, _event(name, receiver, at_ms, act))
                 for number, name, receiver, at_ms, act in self.desk.outbox.answers(after, most)]
 
     def status(self) -> Mapping[str, object]:

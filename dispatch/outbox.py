@@ -56,7 +56,8 @@ class Act(msgspec.Struct, frozen=True, omit_defaults=True):
         """As the data of an event."""
         if self.type == "review.answered":
             made = {"review": self.review, "department": self.department,
-                    "decision": self.decision, "reason": self.reason}
+                    "decision": self.decision,
+                    "reason": f"{self.reason} ({self.actor} ({receiver}))" if self.reason else ""}
             return made | ({"grade": self.grade} if self.grade else {})
         made = {"alert": self.alert, "actor": f"{self.actor} ({receiver})"}
         return made | ({"note": self.note} if self.note else {})

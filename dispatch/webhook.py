@@ -141,7 +141,8 @@ def _row(e: Entry) -> dict[str, Any]:
         "opened_at": iso(e.opened_ms), "updated_at": iso(e.updated_ms), "sequence": e.seq,
         "title": {"zh": e.title.zh, "en": e.title.en}, "body": {"zh": e.body.zh, "en": e.body.en},
         "evidence": [{"source": f.source, "id": f.id, "type": f.type, "time": iso(f.time_ms)}
-                     for f in e.evidence], "link": e.link}
+                     for f in e.evidence], "link": e.link,
+        **({"review": e.review} if e.review else {})}
 
 
 def _alert(e: Entry, now_ms: int) -> dict[str, Any]:
@@ -165,9 +166,10 @@ def _acts(answer: Answer, letter: Letter) -> tuple[Act, ...]:
         reply = msgspec.json.decode(answer.body, type=_Reply)
     except msgspec.DecodeError:
         return ()
-    known = {e.alert for e in letter.entries}
-    return tuple(Act(**msgspec.to_builtins(a)) for a in reply.acts
-                 if (a.review if a.type == "review.answered" else a.alert) in known and a.actor)
+    alerts = {e.alert for e in letter.entries}
+    reviews = {(e.review, name) for e in letter.entries for name in e.departments if e.review}
+    return tuple(Act(**msgspec.to_builtins(a)) for a in reply.acts if a.actor and (
+        (a.review, a.department) in reviews if a.type == "review.answered" else a.alert in alerts))
 
 
 def reply_acts(body: bytes) -> tuple[Act, ...]:

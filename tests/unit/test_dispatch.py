@@ -446,10 +446,11 @@ def test_what_a_system_answered_comes_back_as_an_event() -> None:
     act = Act("alert.acknowledged", "王工", alert="grade-drop-1", note="已安排")
     world = World(Fake("scjg", lambda n: Outcome("ok", 200, "", acts=(act,))), Fake("centre"))
     world.take(notice())
-    ((number, event),) = world.dispatcher.answers(0)
+    ((number, receiver, event),) = world.dispatcher.answers(0)
     assert event["type"] == "alert.acknowledged"
     assert event["data"] == {"alert": "grade-drop-1", "actor": "王工 (scjg)", "note": "已安排"}
-    assert world.dispatcher.answers(0)[0][1] == event and world.dispatcher.answers(number) == []
+    assert world.dispatcher.answers(0) == [(number, "scjg", event)] and receiver == "scjg"
+    assert world.dispatcher.answers(number) == []
 
 
 def test_backoff_grows_within_its_limit_and_is_the_same_each_time() -> None:

@@ -160,6 +160,32 @@ def test_answers_come_back_as_acts_once(tmp_path: Path) -> None:
         assert site.service.last_seq() == before
 
 
+def test_a_system_answers_a_review_it_was_told_of_for_its_own_department(tmp_path: Path) -> None:
+    """The message of the grade gap names the review; who answers stands with the reason."""
+    (mine, item), (other, second) = departments(2)
+    with world(tmp_path) as (site, server):
+        first, *rest = events(1, item)
+        grades = [json.dumps({
+            **json.loads(first), "id": it, "type": "grade.assigned",
+            "data": {"item": it, "issuer": "department", "grade": grade}}).encode()
+            for it, grade in ((item, "A"), (second, "D"))]
+        assert not site.service.submit([first, *rest, *grades], "test").rejected
+        site.deliver()
+        rows = [row for body in server.names["r0"].bodies for row in body["data"]["alerts"]]
+        (gap,) = [row for row in rows if row["rule"] == "grade-gap"]
+        answer = {"type": "review.answered", "review": gap["review"], "decision": "keep",
+                  "actor": "王工", "reason": "依据充分"}
+        server.behaviours["r0"] = Behaviour(reply={"acts": [
+            {**answer, "department": mine}, {**answer, "department": other},
+            {**answer, "department": mine, "review": "review-of-somebody-else"}]})
+        Acts(site.service).on_alert(gap["id"], "assign", AlertActIn("甲"), "")
+        site.deliver()
+        review = site.service.review(gap["review"])
+        assert review is not None
+        assert [(a["department"], a["reason"]) for a in review["answers"]] == [
+            (mine, "依据充分 (王工 (r0))")]
+
+
 def test_a_dead_receiver_is_an_alert_and_ends(tmp_path: Path) -> None:
     with world(tmp_path, r0=Behaviour(status=503)) as (site, server):
         site.dispatcher.delivery = msgspec.structs.replace(site.dispatcher.delivery,
@@ -235,7 +261,7 @@ def test_a_silence_that_is_over_before_it_begins_is_refused(tmp_path: Path) -> N
     with world(tmp_path) as (site, _):
         site.feed(1)
         past = AlertActIn("甲", "查", dt.datetime(2020, 1, 1, tzinfo=dt.UTC))
-        with pytest.raises(Problem, match="until=2020-01-01.*: a silence must end after now"):
+        with pytest.raises(Problem, match=r"until=2020-01-01.*: a silence must end after now"):
             Acts(site.service).on_alert(site.alerts()[0]["id"], "silence", past, "")
 
 
