@@ -22,6 +22,7 @@ from alerts.told import Catalogue
 from alerts.worktime import WorkTime
 from dispatch import undelivered
 from dispatch.answer_link import SHORT_MAX, Links
+from dispatch.channel import MACHINES
 from dispatch.ledger import Held, Ledger, Pair
 from dispatch.outbox import Outbox
 from dispatch.tally import Tally
@@ -234,8 +235,7 @@ class Desk:
             elif self._storms(receiver, going, now_ms):
                 level = _heaviest(going)
                 again = digest_ms(now_ms, level, self.policy.storm)
-                for c, d in going:
-                    # What waits for a digest already keeps its place in that one.
+                for c, d in going:  # What waits for a digest already keeps its place in that one.
                     at = (c.pair.again_ms or again) if c.pair.reason == Reason.STORM else again
                     held = Decision(False, Reason.STORM, at, d.wants)
                     self._save(c, c.pair.told, held, c.pair.key)
@@ -268,7 +268,8 @@ class Desk:
         salt = [f"{c.held.notice.id} {c.pair.told.at_ms} {c.pair.told.reminders}"
                 for c, _ in going if c.pair.told.at_ms]
         made = letter(person, entries, now_ms, self.base_url, salt=sorted(salt), digest=digest,
-                      note=note, entries_max=self.policy.gather.alerts_max)
+                      note=note, entries_max=self.policy.gather.alerts_max,
+                      whole=any(e.endswith(MACHINES) for e in self.endpoints.get(receiver, ())))
         if self.links is not None:
             told_of = {c.held.notice.id: c.held.notice for c, _ in going}
             weightiest = [told_of[e.alert] for e in made.entries]

@@ -119,6 +119,12 @@ class Outbox:
         db.executemany("INSERT OR IGNORE INTO lines VALUES (?,?,?,?)",
                        [(alert, id, seq, reason) for alert, seq, reason in lines])
 
+    def lines(self, key: str) -> list[tuple[str, int]]:
+        """(alert, seq) of every alert a letter tells of."""
+        return [(r[0], r[1]) for r in self.ledger.all(
+            "SELECT n.alert, n.seq FROM letters l JOIN lines n ON n.letter=l.id WHERE l.key=?",
+            (key,))]
+
     # ------------------------------------------------------------------------------------- sending
 
     def claim(self, endpoint: str, now_ms: int, lease_ms: int) -> Row | None:

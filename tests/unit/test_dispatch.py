@@ -16,6 +16,7 @@ import msgspec
 import pytest
 from notify_world import DELIVERY, HOUR_MS, ITEMS, MINUTE_MS, POLICY, TIME, at, changed, notice
 
+from alerts import render
 from alerts.letter import Letter
 from alerts.notice import Notice
 from alerts.notify import Reason
@@ -26,6 +27,7 @@ from dispatch.dispatcher import Dispatcher
 from dispatch.ledger import Ledger, LedgerError
 from dispatch.notices import Profile, of_alert, of_review
 from dispatch.outbox import Act
+from dispatch.webhook import event as event_of
 from models.notify_policy import Notify, Step
 from storage.effects import AlertChanged, Evidence, ReviewChanged
 
@@ -197,6 +199,33 @@ def test_a_flood_over_many_receivers_gives_each_one_digest() -> None:
         assert len(digests) == 1 and len(one.letters) == 21
         told = sum(1 for n in range(900) for k in {n % 3, (n // 3) % 3} if people[k] is one)
         assert digests[0] == told - 20
+
+
+@pytest.mark.parametrize(("kind", "count"), [("alertmanager", 50), ("wecom", 20)])
+def test_a_machine_gets_all_of_a_digest(kind: str, count: int) -> None:
+    """People have a number for what is too much to read; an Alertmanager has nothing but alerts."""
+    one = Fake("scjg")
+    one.endpoint = f"scjg/{kind}"
+    world = World(one)
+    world.take(*[notice(f"a{n}", subject=f"s{n}", seq=n + 1) for n in range(70)])
+    world.pass_to(NOW + HOUR_MS)
+    digest = one.letters[-1]
+    assert digest.digest and digest.count == 50
+    assert len(digest.entries) + len(digest.rest) == count
+    assert len(event_of(digest)["data"]["alerts"]) == count
+    assert f"另有 {50 - len(digest.entries)} 条预警" in render.wecom_markdown(digest)
+
+
+def test_of_a_digest_that_is_given_up_the_centre_is_told_of_all() -> None:
+    centre = Fake("centre")
+    refused = Outcome("letter", 400, "no")
+    world = World(Fake("scjg", lambda n: refused if n > 20 else OK), centre)
+    world.take(*[notice(f"a{n}", subject=f"s{n}", seq=n + 1) for n in range(70)])
+    world.pass_to(NOW + HOUR_MS)
+    (told,) = [x for x in centre.letters if x.reason == Reason.UNDELIVERED]
+    assert told.count == 50 and len(told.entries) == 20
+    assert sum(1 for n in range(70) for row in world.dispatcher.deliveries(f"a{n}")
+               if row["reason"] == Reason.UNDELIVERED) == 50
 
 
 def test_a_silence_begins_ends_and_can_be_lifted() -> None:
