@@ -350,6 +350,15 @@ def test_the_commands(tmp_path: Path, said: Callable[..., tuple[int, str, str]])
     found = json.loads(out)["receivers"]
     assert code == 0 and found[0]["receiver"] == "r0" and "department" in found[0]["because"][0]
     assert said("route", tmp_path / "none.json")[0] == 2
+    # Its department is told at once, and once more by the steps that name it.
+    file.write_text(json.dumps({**one, "level": "orange"}), "utf-8")
+    out = said("route", file, "--policy", tmp_path / "site-policy.toml")[1]
+    assert f"{departments(1)[0][0]}" in out and "at once, again +540 min (work)" in out
+    for change, words in (({"level": "purple"}, "level=purple: must be one of blue, yellow"),
+                          ({"departments": "x"}, "departments=x: must be a list")):
+        file.write_text(json.dumps({**one, **change}), "utf-8")
+        code, _, err = said("route", file)
+        assert code == 2 and words in err
     assert said("ack", one["id"], "--actor", "a", "--seq", one["seq"], "--store", store)[0] == 0
     code, _, err = said("close", one["id"], "--actor", "b", "--seq", one["seq"], "--store", store)
     assert code == 3 and "a was first: acknowledged" in err
