@@ -43,6 +43,8 @@ class Words(msgspec.Struct, frozen=True, array_like=True):
 
 PLAIN = Words("", "")
 """No note."""
+STORM_NOTE = Words("短时间内预警较多，已改为汇总发送。",
+                   "Many alerts at once: they are sent as a digest.")
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):

@@ -14,7 +14,7 @@ import msgspec
 
 from alerts import escalation
 from alerts.escalation import Course
-from alerts.letter import PLAIN, Words, entry, letter
+from alerts.letter import PLAIN, STORM_NOTE, Words, entry, letter
 from alerts.notice import OPEN, OVER, REVIEW_RULE, Notice
 from alerts.notify import HELD, Decision, Reason, Told, after, decide, digest_ms, storm
 from alerts.routing import Directory, Route, route
@@ -23,6 +23,7 @@ from alerts.worktime import WorkTime
 from dispatch import undelivered
 from dispatch.answer_link import SHORT_MAX, Links
 from dispatch.channel import MACHINES
+from dispatch.children import held_above
 from dispatch.ledger import Held, Ledger, Pair
 from dispatch.outbox import Outbox
 from dispatch.tally import Tally
@@ -32,8 +33,6 @@ BATCH_MAX = 500
 """Timers that are looked at in one transaction."""
 DIGEST_MAX = 20_000
 """The same, of those that wait for a digest."""
-STORM_NOTE = Words("短时间内预警较多，已改为汇总发送。",
-                   "Many alerts at once: they are sent as a digest.")
 
 
 class Case(NamedTuple):
@@ -105,7 +104,7 @@ class Desk:
                 now = msgspec.structs.replace(notice, updated_ms=now_ms)
                 course = self._course(None, now, now_ms)
                 held = self._put(now, course)
-                for each in self._routes(held):
+                for each in self.routes(held):
                     told = after(now, Told(), course, each, now_ms, Reason.FIRST)
                     case = Case(self._pair(each.receiver, now), held, each)
                     self._save(case, told, self._decide(case, (), now_ms, told), "")
@@ -172,7 +171,7 @@ class Desk:
         self.ledger.put_alert(notice, course, max(due, 1) if due else 0)
         return Held(notice, course)
 
-    def _routes(self, held: Held) -> list[Route]:
+    def routes(self, held: Held) -> list[Route]:
         course = held.course
         plan = self.policy.escalate.plan(course.plan) if course else ()
         stage = course.stage if course else 0
@@ -187,7 +186,7 @@ class Desk:
         known = dict(touched)
         groups: dict[tuple[str, str], dict[str, Case]] = {}
         for held in touched.values():
-            routes = {r.receiver: r for r in self._routes(held)}
+            routes = {r.receiver: r for r in self.routes(held)}
             pairs = {p.receiver: p for p in self.ledger.pairs_of(held.notice.id)}
             for receiver in dict.fromkeys((*routes, *pairs)):
                 if receiver not in self.directory.by_id:
@@ -208,7 +207,7 @@ class Desk:
                     found = found._replace(course=escalation.advance(
                         found.course, now_ms, self.policy.escalate, self.time))
                 known[pair.alert] = found
-                routes = {r.receiver: r for r in self._routes(found)}
+                routes = {r.receiver: r for r in self.routes(found)}
                 cases[pair.alert] = Case(pair, found, routes.get(receiver))
             sent += self._group(receiver, list(cases.values()), now_ms,
                                 collected.get(receiver))
@@ -250,8 +249,9 @@ class Desk:
     def _decide(self, case: Case, mates: Sequence[Notice], now_ms: int,
                 told: Told | None = None) -> Decision:
         system = self.directory.by_id[case.pair.receiver].mode == "system"
-        return decide(case.held.notice, told or case.pair.told, case.held.course, case.route,
-                      now_ms, mates, self.policy, self.time, system=system)
+        found = decide(case.held.notice, told or case.pair.told, case.held.course, case.route,
+                       now_ms, mates, self.policy, self.time, system=system)
+        return held_above(self, case, found, now_ms)
 
     def _storms(self, receiver: str, going: Sequence[tuple[Case, Decision]], now_ms: int) -> bool:
         since = now_ms - 1000 * self.policy.storm.window_s

@@ -172,6 +172,25 @@ def test_a_review_keeps_its_children_quiet_until_it_is_over() -> None:
     assert people.said()[1:] == [(drop.id, Reason.FIRST), ("grade-gap-1", Reason.RESOLVED)]
 
 
+def test_what_a_review_keeps_quiet_is_not_escalated_either() -> None:
+    """Its department was never told of it, so nobody could acknowledge; after the review it is."""
+    people, above, centre = Fake("scjg"), Fake("dcs"), Fake("centre")
+    world = World(people, above, centre)
+    gap = notice("grade-gap-1", rule="grade-gap",
+                 facts={"levels": "2", "highest": "cq1-17", "highest_grade": "A",
+                        "lowest": "cq1-40", "lowest_grade": "C"})
+    drop = notice(seq=2)
+    world.take(gap, drop)
+    world.take(changed(gap, seq=3, state="acknowledged", updated_ms=world.now))
+    world.pass_to(NOW + 6 * 24 * HOUR_MS)
+    assert above.letters == centre.letters == [] and world.gaps() == []
+    assert {alert for alert, _ in people.said()} == {gap.id}
+    world.take(changed(gap, seq=4, state="resolved", updated_ms=world.now))
+    assert (drop.id, Reason.FIRST) in people.said()
+    world.pass_to(world.now + 24 * HOUR_MS)
+    assert above.said()[0] == (drop.id, Reason.ESCALATION) and world.gaps() == []
+
+
 def test_a_storm_becomes_a_digest_that_says_so() -> None:
     people = Fake("scjg")
     world = World(people, Fake("centre"))
