@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from dispatch.desk import Desk
 
 LETTERS_MAX = 500
-NOTE = Words("以下预警未能送达{who}，请另行通知。",
-             "These could not be delivered to {who}; please see to it.")
+NOTE = Words("以下预警未能通过{channel}送达{who}，请另行通知。",
+             "These could not be delivered to {who} by {channel}; please see to it.")
 
 
 def tell(desk: Desk, now_ms: int) -> bool:
@@ -34,7 +34,9 @@ def tell(desk: Desk, now_ms: int) -> bool:
             nobody.add(endpoint)
         who = desk.directory.by_id.get(receivers[endpoint])
         name = who.name if who else receivers[endpoint]
-        note = Words(NOTE.zh.format(who=name), NOTE.en.format(who=name))
+        # By which: it may have others that work.
+        words = {"who": name, "channel": endpoint.partition("/")[2]}
+        note = Words(NOTE.zh.format(**words), NOTE.en.format(**words))
         rows = [str(row) for row, lost_at, _ in lost if lost_at == endpoint]
         lines = {alert: seq for _, lost_at, given_up in lost if lost_at == endpoint
                  for alert, seq in _lines(desk, given_up)}

@@ -336,7 +336,7 @@ def test_a_dead_receiver_is_reported_and_the_centre_told_instead() -> None:
     assert world.gaps() == []
     world.pass_to(NOW + HOUR_MS + 5 * MINUTE_MS)
     told = [x for x in centre.letters if x.entries[0].reason == Reason.UNDELIVERED]
-    assert told and "市市场监管局" in told[0].note.zh
+    assert told and "通过fake送达市市场监管局" in told[0].note.zh
     assert not [g for g in world.gaps() if g.receiver == "scjg"]
 
 
