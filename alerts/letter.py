@@ -43,6 +43,8 @@ class Words(msgspec.Struct, frozen=True, array_like=True):
 
 PLAIN = Words("", "")
 """No note."""
+STORM_NOTE = Words("短时间内预警较多，已改为汇总发送。",
+                   "Many alerts at once: they are sent as a digest.")
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
@@ -69,6 +71,8 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     kind: str = ""
     district: str = ""
     cell: str = ""
+    review: str = ""
+    """Id of the review that is to be answered, where it is about one."""
 
 
 class Letter(msgspec.Struct, frozen=True, array_like=True):
@@ -93,6 +97,8 @@ class Letter(msgspec.Struct, frozen=True, array_like=True):
     """Link by which this receiver answers all of it without a login; "" = there is none."""
     short: str = ""
     """The same for a short message: for the weightiest of it."""
+    rest: list[Entry] = []
+    """Those beyond `entries`, kept for machines: what people are told as a number only."""
 
 
 def entry(notice: Notice, reason: str, items: Catalogue, base_url: str, offset_ms: int,
@@ -104,12 +110,13 @@ def entry(notice: Notice, reason: str, items: Catalogue, base_url: str, offset_m
         notice.item, notice.departments, title, body,
         [_proof(f, offset_ms) for f in notice.evidence[:EVIDENCE_MAX]], notice.evidence,
         notice.opened_ms, notice.updated_ms, notice.seq, link(base_url, notice),
-        notice.kind, notice.district, notice.cell)
+        notice.kind, notice.district, notice.cell,
+        notice.id if notice.rule == REVIEW_RULE else notice.facts.get("review", ""))
 
 
 def letter(receiver: Receiver, entries: Sequence[Entry], now_ms: int, base_url: str, *,
            salt: Iterable[str] = (), digest: bool = False, note: Words = PLAIN,
-           entries_max: int = 20) -> Letter:
+           entries_max: int = 20, whole: bool = False) -> Letter:
     """A letter of some entries, the weightiest first.
 
     Parameters
@@ -117,6 +124,8 @@ def letter(receiver: Receiver, entries: Sequence[Entry], now_ms: int, base_url: 
     salt
         What makes this letter another than an earlier one about the same transitions (the number of
         the reminder, the stage of the escalation).
+    whole
+        Whether what is beyond `entries_max` is kept too.
     """
     assert entries, "a letter without entries"
     ordered = sorted(entries, key=lambda e: (-rank(e.level), e.opened_ms, e.alert))
@@ -128,7 +137,8 @@ def letter(receiver: Receiver, entries: Sequence[Entry], now_ms: int, base_url: 
         first.subject or first.cell or first.alert, first.level,
         reasons.pop() if len(reasons) == 1 else "", now_ms, len(entries),
         sum(len(e.evidence) for e in entries), ordered[:entries_max],
-        first.link if one else _list_link(base_url, ordered, digest), note, digest)
+        first.link if one else _list_link(base_url, ordered, digest), note, digest,
+        rest=ordered[entries_max:] if whole else [])
 
 
 def letter_key(receiver: str, entries: Sequence[Entry], salt: Iterable[str] = ()) -> str:

@@ -96,7 +96,7 @@ def after(notice: Notice, told: Told, course: Course | None, route: Route | None
     level = notice.level
     if told.state in OPEN and rank(told.level) > notice.rank:
         level = told.level
-    reminders = told.reminders + 1 if reason is Reason.REMINDER else 0
+    reminders = _reminded(notice, told) + 1 if reason is Reason.REMINDER else 0
     return Told(now_ms, level, notice.state, notice.seq, course.episode if course else 0,
                 route.stage if route else told.stage, reminders)
 
@@ -165,7 +165,7 @@ def _news(notice: Notice, told: Told, course: Course | None, route: Route | None
 def _reminder(notice: Notice, told: Told, route: Route, now_ms: int, policy: Notify,
               time: WorkTime) -> tuple[Reason, int]:
     remind = policy.remind
-    if notice.rule == REVIEW_RULE or told.reminders >= remind.most:
+    if notice.rule == REVIEW_RULE or _reminded(notice, told) >= remind.most:
         return Reason.NOTHING, 0
     if notice.state == "firing":
         since, wait = told.at_ms, remind.unacknowledged_min.of(notice.level)
@@ -177,6 +177,12 @@ def _reminder(notice: Notice, told: Told, route: Route, now_ms: int, policy: Not
         return Reason.NOTHING, 0
     at = time.add(since, wait)
     return (Reason.REMINDER, 0) if now_ms >= at else (Reason.NOTHING, at)
+
+
+def _reminded(notice: Notice, told: Told) -> int:
+    """Reminders so far; those to acknowledge and those that an acknowledged one idles count apart.
+    """
+    return told.reminders if told.state == notice.state else 0
 
 
 def _held(news: Reason, notice: Notice, now_ms: int, mates: Sequence[Notice], policy: Notify,

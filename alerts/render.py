@@ -82,7 +82,11 @@ def sms(letter: Letter, segments_max: int = 3) -> str:
     units = SMS_UNITS if segments_max == 1 else SMS_PART_UNITS * segments_max
     if utf16(letter.short) > units - SMS_WORDS_MIN:
         letter = msgspec.structs.replace(letter, short="")
-    return fit(_parts(letter, short=True), units, utf16, "；" if letter.language == "zh" else "; ")
+    parts = _parts(letter, short=True)
+    if utf16(parts.tail) > units:
+        # One segment and a long address: half a link is worth nothing.
+        parts = _parts(msgspec.structs.replace(letter, short="", link=""), short=True)
+    return fit(parts, units, utf16, "；" if letter.language == "zh" else "; ").rstrip()
 
 
 def email(letter: Letter) -> tuple[str, str]:

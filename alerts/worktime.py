@@ -62,6 +62,10 @@ class WorkTime:
         """First moment of a civil day."""
         return day * DAY_MS - self.offset_ms
 
+    def terms(self) -> list[object]:
+        """All that its answers follow from, as plain values."""
+        return [self.offset_ms, self._from, self._to, sorted(self.days.exceptions.items())]
+
     def _worked(self, ms: int) -> int:
         """Milliseconds worked since day 0 up to a moment."""
         day, of_day = divmod(ms + self.offset_ms, DAY_MS)

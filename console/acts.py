@@ -26,6 +26,8 @@ from console.service import Receipt, Row, Service
 
 SOURCE = "xinfeng/console"
 KEPT_MAX = 10_000
+TURNS = 64
+"""Locks that alerts and reviews share: those of others hardly ever wait for each other."""
 
 ALERT_ACTS: Mapping[str, str] = {
     "acknowledge": "alert.acknowledged",
@@ -68,15 +70,15 @@ class Acts:
         self._service = service
         self._kept: OrderedDict[str, Row] = OrderedDict()
         self._lock = threading.Lock()
-        self._turn = threading.Lock()
+        self._turns = [threading.Lock() for _ in range(TURNS)]
 
     def on_alert(self, alert_id: str, act: str, body: AlertActIn, key: str) -> Row:
         """Do `act` to an alert; `key` is the client's idempotency key, or empty.
 
         Raises
         ------
-        Problem: 404 for an unknown alert, 409 for a key used for something else, 422 for an act
-        the log refuses.
+        Problem: 404 for an unknown alert, 409 for a key used for something else and for an act that
+        comes too late to do anything, 422 for an act the log refuses.
         """
         alert = self._service.alert(alert_id)
         if alert is None:
@@ -86,24 +88,22 @@ class Acts:
         data.pop("seq", None)
         subject = str(alert.get("subject") or alert.get("cell") or alert_id)
         kind = ALERT_ACTS[act]
-        if body.seq is None:
-            if not key and _done(alert, act, body):
-                return {"accepted": 0, "duplicates": 1, "event": None}
-            identity = _identity(kind, data, str(alert.get("seq", "")), key)
-            return self._submit(kind, subject, data, key, identity)
-        identity = _identity(kind, data, str(body.seq), key)
         # One at a time: of two who saw the same state one is first, and the other is told; in other
         # processes by their claim.
-        with self._turn:
+        with self._turn(alert_id):
             alert = self._service.alert(alert_id) or alert
+            seen = alert.get("seq") if body.seq is None else body.seq
+            late = alert.get("seq") != seen or _in_vain(alert, act)
             # The same form sent twice is no race.
-            if alert.get("seq") != body.seq and key not in self._kept:
-                if _done(alert, act, body):
-                    return {"accepted": 0, "duplicates": 1, "event": None}
+            if (late or not key) and key not in self._kept and _done(alert, act, body):
+                return {"accepted": 0, "duplicates": 1, "event": None}
+            if late and key not in self._kept:
                 raise alert_changed(alert)
-            first = self._first(alert_id, body.seq, identity, body.actor)
-            if first:
-                raise overtaken("alert", alert, first)
+            identity = _identity(kind, data, str(seen), key)
+            if body.seq is not None:
+                first = self._first(alert_id, body.seq, identity, body.actor)
+                if first:
+                    raise overtaken("alert", alert, first)
             return self._submit(kind, subject, data, key, identity)
 
     def on_review(self, review_id: str, body: ReviewAnswerIn, key: str) -> Row:
@@ -120,12 +120,20 @@ class Acts:
             )
         data = {"review": review_id, **msgspec.to_builtins(body)}
         data.pop("seq", None)
+        asked = [*(review.get("departments") or []), *(
+            str(a.get("department")) for a in review.get("answers") or [])]
+        if body.department not in asked and review.get("state") == "open":
+            names = "、".join(dict.fromkeys(asked))
+            raise refused("department", body.department, (
+                f"须为该复核涉及的部门：{names}", f"must be one that the review asks: {names}"))
+        if body.department not in asked:
+            # It is over. Whoever answered may still correct that: a grade given counts on.
+            raise review_changed(review)
         kind, subject = "review.answered", str(review["subject"])
-        seen = "" if body.seq is None else str(body.seq)
-        identity = _identity(kind, data, seen, key)
+        identity = _identity(kind, data, "" if body.seq is None else str(body.seq), key)
         if body.seq is None:
             return self._submit(kind, subject, data, key, identity)
-        with self._turn:
+        with self._turn(review_id):
             review = self._service.review(review_id) or review
             if review.get("seq") != body.seq and key not in self._kept:
                 if _answered(review, body):
@@ -135,6 +143,9 @@ class Acts:
             if first:
                 raise overtaken("review", review, first)
             return self._submit(kind, subject, data, key, identity)
+
+    def _turn(self, matter: str) -> threading.Lock:
+        return self._turns[hash(matter) % TURNS]
 
     def _first(self, matter: str, seq: int, identity: str, who: str) -> str:
         """Who acted on this state through another console, before the view shows it; else ""."""
@@ -201,11 +212,27 @@ def _silence(act: str, body: AlertActIn) -> AlertActIn:
         raise refused("until", None, ("静默需要截止时间", "a silence needs an end"))
     if not (body.note or "").strip():
         raise refused("note", None, ("静默需要写明原因", "a silence needs a reason"))
+    if body.until <= dt.datetime.now(dt.UTC):
+        raise refused("until", body.until.isoformat(), ("静默的截止时间必须晚于现在",
+                                                        "a silence must end after now"))
     return body
 
 
 STATES: Mapping[str, str] = {"acknowledge": "acknowledged", "close": "closed", "reopen": "firing"}
 """State of an alert after an act."""
+
+
+def _in_vain(alert: Row, act: str) -> bool:
+    """Whether an act would change nothing: somebody has done it, or the alert is over."""
+    state = alert.get("state")
+    match act:
+        case "acknowledge" | "assign":
+            done = {"closed", "acknowledged"} if act == "acknowledge" else {"closed"}
+            return state == "resolved" or state in done
+        case "reopen":
+            return state in ("resolved", "firing")
+        case _:
+            return state == "resolved" or state == STATES.get(act)
 
 
 def _done(alert: Row, act: str, body: AlertActIn) -> bool:

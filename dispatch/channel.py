@@ -12,6 +12,10 @@ Fate: TypeAlias = Literal["ok", "retry", "endpoint", "letter"]
 somebody mends it. `letter`: this one will never be taken."""
 
 
+MACHINES = ("/webhook", "/alertmanager")
+"""Ends of the names of endpoints that are told of every alert of a letter, however many."""
+
+
 class Outcome(NamedTuple):
     """`code` is the channel's own (an HTTP status, an errcode)."""
 

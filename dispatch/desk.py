@@ -14,23 +14,16 @@ import msgspec
 
 from alerts import escalation
 from alerts.escalation import Course
-from alerts.letter import PLAIN, Words, entry, letter
+from alerts.letter import PLAIN, STORM_NOTE, Words, entry, letter
 from alerts.notice import OPEN, OVER, REVIEW_RULE, Notice
-from alerts.notify import (
-    HELD,
-    Decision,
-    Reason,
-    Told,
-    after,
-    decide,
-    digest_ms,
-    storm,
-)
+from alerts.notify import HELD, Decision, Reason, Told, after, decide, digest_ms, storm
 from alerts.routing import Directory, Route, route
 from alerts.told import Catalogue
 from alerts.worktime import WorkTime
 from dispatch import undelivered
 from dispatch.answer_link import SHORT_MAX, Links
+from dispatch.channel import MACHINES
+from dispatch.children import held_above
 from dispatch.ledger import Held, Ledger, Pair
 from dispatch.outbox import Outbox
 from dispatch.tally import Tally
@@ -38,8 +31,8 @@ from models.notify_policy import Notify
 
 BATCH_MAX = 500
 """Timers that are looked at in one transaction."""
-STORM_NOTE = Words("短时间内预警较多，已改为汇总发送。",
-                   "Many alerts at once: they are sent as a digest.")
+DIGEST_MAX = 20_000
+"""The same, of those that wait for a digest."""
 
 
 class Case(NamedTuple):
@@ -56,7 +49,7 @@ class Desk:
     Parameters
     ----------
     endpoints
-        Receiver -> its endpoints. Who has none cannot be reached; routing goes round them.
+        Receiver -> its endpoints. Routing goes round who has none.
     deadline_h
         After how many hours a letter that could not be delivered is given up and reported.
     """
@@ -100,7 +93,8 @@ class Desk:
                 self.ledger.set_mark(source, upto)
             return self._settle(touched, now_ms)
 
-    def adopt(self, notices: Iterable[Notice], now_ms: int, *, upto: int, source: str = "") -> None:
+    def adopt(self, notices: Iterable[Notice], now_ms: int, *, upto: int | None = None,
+              source: str = "") -> None:
         """Begin with alerts of which people know already: they count as told, their clocks start.
 
         For the first start over a log with a history, which must not be told all at once.
@@ -110,11 +104,17 @@ class Desk:
                 now = msgspec.structs.replace(notice, updated_ms=now_ms)
                 course = self._course(None, now, now_ms)
                 held = self._put(now, course)
-                for each in self._routes(held):
+                for each in self.routes(held):
                     told = after(now, Told(), course, each, now_ms, Reason.FIRST)
                     case = Case(self._pair(each.receiver, now), held, each)
                     self._save(case, told, self._decide(case, (), now_ms, told), "")
-            self.ledger.set_mark(source, upto)
+            if upto is not None:
+                self.ledger.set_mark(source, upto)
+
+    def look_again(self, held: Mapping[str, Held], now_ms: int) -> int:
+        """Write down and decide on alerts anew; how many letters came of it."""
+        with self.ledger.transaction():
+            return self._settle({id: self._put(*h) for id, h in held.items()}, now_ms)
 
     def tick(self, now_ms: int) -> int:
         """Let time pass: steps that are due, what was held back, what could not be delivered.
@@ -133,13 +133,16 @@ class Desk:
         with self.ledger.transaction():
             alerts = self.ledger.due_alerts(now_ms, BATCH_MAX)
             pairs = self.ledger.due_pairs(now_ms, BATCH_MAX)
+            if any(p.reason == Reason.STORM for p in pairs):
+                # All at once, whatever their number: one digest for each receiver.
+                pairs = [p for p in pairs if p.reason != Reason.STORM]
+                pairs += self.ledger.due_pairs(now_ms, DIGEST_MAX, Reason.STORM)
             lost = undelivered.tell(self, now_ms)
             touched: dict[str, Held] = {}
             for id in alerts:
                 held = self.ledger.held(id)
                 assert held is not None and held.course is not None
                 course = escalation.advance(held.course, now_ms, self.policy.escalate, self.time)
-                assert course != held.course, f"{id}: a step is due and is not taken"
                 touched[id] = self._put(held.notice, course)
             for pair in pairs:
                 if pair.receiver not in self.directory.by_id:
@@ -168,7 +171,7 @@ class Desk:
         self.ledger.put_alert(notice, course, max(due, 1) if due else 0)
         return Held(notice, course)
 
-    def _routes(self, held: Held) -> list[Route]:
+    def routes(self, held: Held) -> list[Route]:
         course = held.course
         plan = self.policy.escalate.plan(course.plan) if course else ()
         stage = course.stage if course else 0
@@ -183,7 +186,7 @@ class Desk:
         known = dict(touched)
         groups: dict[tuple[str, str], dict[str, Case]] = {}
         for held in touched.values():
-            routes = {r.receiver: r for r in self._routes(held)}
+            routes = {r.receiver: r for r in self.routes(held)}
             pairs = {p.receiver: p for p in self.ledger.pairs_of(held.notice.id)}
             for receiver in dict.fromkeys((*routes, *pairs)):
                 if receiver not in self.directory.by_id:
@@ -204,7 +207,7 @@ class Desk:
                     found = found._replace(course=escalation.advance(
                         found.course, now_ms, self.policy.escalate, self.time))
                 known[pair.alert] = found
-                routes = {r.receiver: r for r in self._routes(found)}
+                routes = {r.receiver: r for r in self.routes(found)}
                 cases[pair.alert] = Case(pair, found, routes.get(receiver))
             sent += self._group(receiver, list(cases.values()), now_ms,
                                 collected.get(receiver))
@@ -231,8 +234,7 @@ class Desk:
             elif self._storms(receiver, going, now_ms):
                 level = _heaviest(going)
                 again = digest_ms(now_ms, level, self.policy.storm)
-                for c, d in going:
-                    # What waits for a digest already keeps its place in that one.
+                for c, d in going:  # What waits for a digest already keeps its place in that one.
                     at = (c.pair.again_ms or again) if c.pair.reason == Reason.STORM else again
                     held = Decision(False, Reason.STORM, at, d.wants)
                     self._save(c, c.pair.told, held, c.pair.key)
@@ -247,8 +249,9 @@ class Desk:
     def _decide(self, case: Case, mates: Sequence[Notice], now_ms: int,
                 told: Told | None = None) -> Decision:
         system = self.directory.by_id[case.pair.receiver].mode == "system"
-        return decide(case.held.notice, told or case.pair.told, case.held.course, case.route,
-                      now_ms, mates, self.policy, self.time, system=system)
+        found = decide(case.held.notice, told or case.pair.told, case.held.course, case.route,
+                       now_ms, mates, self.policy, self.time, system=system)
+        return held_above(self, case, found, now_ms)
 
     def _storms(self, receiver: str, going: Sequence[tuple[Case, Decision]], now_ms: int) -> bool:
         since = now_ms - 1000 * self.policy.storm.window_s
@@ -265,7 +268,8 @@ class Desk:
         salt = [f"{c.held.notice.id} {c.pair.told.at_ms} {c.pair.told.reminders}"
                 for c, _ in going if c.pair.told.at_ms]
         made = letter(person, entries, now_ms, self.base_url, salt=sorted(salt), digest=digest,
-                      note=note, entries_max=self.policy.gather.alerts_max)
+                      note=note, entries_max=self.policy.gather.alerts_max,
+                      whole=any(e.endswith(MACHINES) for e in self.endpoints.get(receiver, ())))
         if self.links is not None:
             told_of = {c.held.notice.id: c.held.notice for c, _ in going}
             weightiest = [told_of[e.alert] for e in made.entries]

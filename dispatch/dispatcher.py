@@ -18,6 +18,7 @@ from dispatch.desk import Desk
 from dispatch.gate import Gate
 from dispatch.ledger import Ledger
 from dispatch.outbox import Act, DeadReceiver
+from dispatch.rebase import rebase
 from dispatch.sender import Sender
 from dispatch.webhook import iso
 from models.notify_policy import Notify
@@ -56,6 +57,7 @@ class Dispatcher:
         self.delivery = delivery
         self._now = now
         self._purged_ms = now()
+        rebase(self.desk, now())
 
     def mark(self, source: str = "") -> int:
         """The next position of a log that is needed: what lies before was taken."""
@@ -120,13 +122,14 @@ class Dispatcher:
         """Who was told of an alert: when, why, on which channel, with what answer."""
         return self.desk.outbox.deliveries(alert)
 
-    def answers(self, after: int, most: int = 100) -> list[tuple[int, dict[str, Any]]]:
-        """(number, CloudEvent) of what receivers answered by machine, to go back into the log.
+    def answers(self, after: int, most: int = 100) -> list[tuple[int, str, dict[str, Any]]]:
+        """(number, receiver, CloudEvent) of what receivers answered by machine, to go back into
+        the log.
 
         An event has the same id whenever it is read, so handing it in twice does nothing. The
         caller fills in `subject`, which the log knows by the alert or review.
         """
-        return [(number, _event(name, receiver, at_ms, act))
+        return [(number, receiver, _event(name, receiver, at_ms, act))
                 for number, name, receiver, at_ms, act in self.desk.outbox.answers(after, most)]
 
     def status(self) -> Mapping[str, object]:

@@ -27,6 +27,10 @@ class Target(NamedTuple):
     path: str
 
 
+_INSIDE = tuple(ipaddress.ip_network(net) for net in (
+    "192.0.0.0/24", "fec0::/10", "64:ff9b:1::/48", "3fff::/20"))
+"""Which some versions of Python take for global: of protocols, of sites, of translators, of books.
+"""
 Resolve = Callable[[str, int], Sequence[str]]
 
 
@@ -87,7 +91,8 @@ def is_public(address: str) -> bool:
     """Whether an address belongs to the public internet, whatever it is wrapped in."""
     ip = _unwrapped(address)
     return ip is not None and ip.is_global and not (
-        ip.is_multicast or ip.is_reserved or ip.is_unspecified)
+        ip.is_multicast or ip.is_reserved or ip.is_unspecified
+        or any(ip in net for net in _INSIDE if net.version == ip.version))
 
 
 def _never(address: str) -> bool:

@@ -183,8 +183,10 @@ class Ledger:
         """Pairs of a receiver about one subject or cell that are not done with."""
         return self._pairs("receiver=? AND grp=? AND done=0", (receiver, group))
 
-    def due_pairs(self, now_ms: int, most: int) -> list[Pair]:
-        return self._pairs("again_ms>0 AND again_ms<=? ORDER BY again_ms LIMIT ?", (now_ms, most))
+    def due_pairs(self, now_ms: int, most: int, reason: str = "") -> list[Pair]:
+        """Pairs to be looked at again; with a reason those that it holds back."""
+        return self._pairs("again_ms>0 AND again_ms<=? AND (?='' OR reason=?) "
+                           "ORDER BY again_ms LIMIT ?", (now_ms, reason, reason, most))
 
     def due_alerts(self, now_ms: int, most: int) -> list[str]:
         """Alerts of which an escalation step is due."""

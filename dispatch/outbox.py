@@ -56,7 +56,8 @@ class Act(msgspec.Struct, frozen=True, omit_defaults=True):
         """As the data of an event."""
         if self.type == "review.answered":
             made = {"review": self.review, "department": self.department,
-                    "decision": self.decision, "reason": self.reason}
+                    "decision": self.decision,
+                    "reason": f"{self.reason} ({self.actor} ({receiver}))" if self.reason else ""}
             return made | ({"grade": self.grade} if self.grade else {})
         made = {"alert": self.alert, "actor": f"{self.actor} ({receiver})"}
         return made | ({"note": self.note} if self.note else {})
@@ -88,6 +89,9 @@ class Outbox:
             self.ledger.db.execute(
                 "UPDATE outbox SET state=3, answer='no such channel any more' WHERE state<2 AND "
                 "endpoint NOT IN (SELECT value FROM json_each(?))", (known,))
+            # What failed there is no trouble any more: else its receiver were dead for ever.
+            self.ledger.db.execute("DELETE FROM endpoints WHERE endpoint NOT IN "
+                                   "(SELECT value FROM json_each(?))", (known,))
             return self.ledger.db.execute(
                 "UPDATE outbox SET state=0, lease_ms=0 WHERE state=1").rowcount
 
@@ -114,6 +118,12 @@ class Outbox:
         id = db.execute("SELECT id FROM letters WHERE key=?", (key,)).fetchone()[0]
         db.executemany("INSERT OR IGNORE INTO lines VALUES (?,?,?,?)",
                        [(alert, id, seq, reason) for alert, seq, reason in lines])
+
+    def lines(self, key: str) -> list[tuple[str, int]]:
+        """(alert, seq) of every alert a letter tells of."""
+        return [(r[0], r[1]) for r in self.ledger.all(
+            "SELECT n.alert, n.seq FROM letters l JOIN lines n ON n.letter=l.id WHERE l.key=?",
+            (key,))]
 
     # ------------------------------------------------------------------------------------- sending
 

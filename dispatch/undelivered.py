@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from alerts.letter import Entry, Words, letter
+from alerts.letter import Entry, Letter, Words, letter
 from alerts.notify import Reason
 from models.notify_policy import Receiver
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from dispatch.desk import Desk
 
 LETTERS_MAX = 500
-NOTE = Words("以下预警未能送达{who}，请另行通知。",
-             "These could not be delivered to {who}; please see to it.")
+NOTE = Words("以下预警未能通过{channel}送达{who}，请另行通知。",
+             "These could not be delivered to {who} by {channel}; please see to it.")
 
 
 def tell(desk: Desk, now_ms: int) -> bool:
@@ -34,18 +34,32 @@ def tell(desk: Desk, now_ms: int) -> bool:
             nobody.add(endpoint)
         who = desk.directory.by_id.get(receivers[endpoint])
         name = who.name if who else receivers[endpoint]
-        note = Words(NOTE.zh.format(who=name), NOTE.en.format(who=name))
+        # By which: it may have others that work.
+        words = {"who": name, "channel": endpoint.partition("/")[2]}
+        note = Words(NOTE.zh.format(**words), NOTE.en.format(**words))
         rows = [str(row) for row, lost_at, _ in lost if lost_at == endpoint]
+        lines = {alert: seq for _, lost_at, given_up in lost if lost_at == endpoint
+                 for alert, seq in _lines(desk, given_up)}
         for centre in centres:
             made = letter(centre, list({e.alert: e for e in entries}.values()), now_ms,
                           desk.base_url, salt=[endpoint, *rows], digest=True, note=note,
                           entries_max=desk.policy.gather.alerts_max)
+            made = msgspec.structs.replace(made, count=len(lines))
             desk.outbox.put(made, desk.endpoints.get(centre.id, ()), now_ms,
                             now_ms + desk.deadline_ms)
-            desk.outbox.note_lines(made.key, [(e.alert, e.seq, e.reason) for e in entries])
+            desk.outbox.note_lines(made.key, [
+                (alert, seq, Reason.UNDELIVERED) for alert, seq in lines.items()])
             desk.fresh.update(desk.endpoints.get(centre.id, ()))
     desk.outbox.report((row, endpoint not in nobody) for row, endpoint, _ in lost)
     return bool(lost)
+
+
+def _lines(desk: Desk, given_up: Letter) -> list[tuple[str, int]]:
+    """(alert, seq) of all that a letter told of: one of many names some only, the ledger has all.
+    """
+    if given_up.count > len(given_up.entries):
+        return desk.outbox.lines(given_up.key)
+    return [(e.alert, e.seq) for e in given_up.entries]
 
 
 def _centres(desk: Desk, failed: str) -> list[Receiver]:

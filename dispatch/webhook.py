@@ -83,7 +83,7 @@ class AlertmanagerChannel:
         self._private = private
 
     def send(self, letter: Letter, now_ms: int) -> Outcome:
-        body = _ENCODE([_alert(e, now_ms) for e in letter.entries])
+        body = _ENCODE([_alert(e, now_ms) for e in (*letter.entries, *letter.rest)])
         return posted(self._poster, self._url, body, {"content-type": "application/json"},
                       self._private, letter)
 
@@ -130,7 +130,7 @@ def event(letter: Letter) -> dict[str, Any]:
         "data": {"receiver": letter.receiver, "reason": letter.reason, "level": letter.level,
                  "count": letter.count, "digest": letter.digest, "link": letter.link,
                  "note": msgspec.to_builtins({"zh": letter.note.zh, "en": letter.note.en}),
-                 "alerts": [_row(e) for e in letter.entries]}}
+                 "alerts": [_row(e) for e in (*letter.entries, *letter.rest)]}}
 
 
 def _row(e: Entry) -> dict[str, Any]:
@@ -141,7 +141,8 @@ def _row(e: Entry) -> dict[str, Any]:
         "opened_at": iso(e.opened_ms), "updated_at": iso(e.updated_ms), "sequence": e.seq,
         "title": {"zh": e.title.zh, "en": e.title.en}, "body": {"zh": e.body.zh, "en": e.body.en},
         "evidence": [{"source": f.source, "id": f.id, "type": f.type, "time": iso(f.time_ms)}
-                     for f in e.evidence], "link": e.link}
+                     for f in e.evidence], "link": e.link,
+        **({"review": e.review} if e.review else {})}
 
 
 def _alert(e: Entry, now_ms: int) -> dict[str, Any]:
@@ -165,9 +166,11 @@ def _acts(answer: Answer, letter: Letter) -> tuple[Act, ...]:
         reply = msgspec.json.decode(answer.body, type=_Reply)
     except msgspec.DecodeError:
         return ()
-    known = {e.alert for e in letter.entries}
-    return tuple(Act(**msgspec.to_builtins(a)) for a in reply.acts
-                 if (a.review if a.type == "review.answered" else a.alert) in known and a.actor)
+    told = (*letter.entries, *letter.rest)
+    alerts = {e.alert for e in told}
+    reviews = {(e.review, name) for e in told for name in e.departments if e.review}
+    return tuple(Act(**msgspec.to_builtins(a)) for a in reply.acts if a.actor and (
+        (a.review, a.department) in reviews if a.type == "review.answered" else a.alert in alerts))
 
 
 def reply_acts(body: bytes) -> tuple[Act, ...]:

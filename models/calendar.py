@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 Dates: TypeAlias = Iterable[dt.date] | Iterable[str]
@@ -115,6 +115,11 @@ class WorkingDays:
         self._last = _day(covered_to)
         first = to_date(self._days[0]).replace(month=1, day=1) if self._days else None
         self._first = self._last + 1 if first is None else from_date(first)
+
+    @property
+    def exceptions(self) -> Mapping[int, int]:
+        """Day -> 1 where a weekend day is worked, -1 where a weekday is off."""
+        return self._change
 
     def is_workday(self, day: int) -> bool:
         """Whether `day` is worked."""

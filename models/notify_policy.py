@@ -182,6 +182,8 @@ def problems(notify: Notify, departments: Iterable[str] = ()) -> str | None:
         return f"notify.work.to_min={notify.work.to_min}: must be after from_min"
     if notify.quiet.from_min == notify.quiet.to_min:
         return f"notify.quiet.to_min={notify.quiet.to_min}: must differ from from_min"
+    if (notify.quiet.from_min, notify.quiet.to_min) == (0, 1_440):
+        return "notify.quiet.to_min=1440: must leave a minute of the day that is not quiet"
     for name in (*LEVELS, "review"):
         after = [s.after_min for s in notify.escalate.plan(name)]
         if after != sorted(set(after)):

@@ -19,6 +19,7 @@ from config.districts import district_names
 from dispatch.audit import Gap, audit
 from dispatch.desk import Desk
 from dispatch.ledger import Ledger, LedgerError
+from models.notify_policy import LEVELS, Step
 from models.policy import Policy
 from storage.sqlite_store import SqliteStore, StoreError
 from streams import notifier, rows, telling
@@ -61,25 +62,49 @@ def route(
     try:
         raw = typer.get_binary_stream("stdin").read() if str(file) == "-" else file.read_bytes()
         notice = notice_of(msgspec.json.decode(raw, type=dict[str, Any]))
-    except (OSError, msgspec.DecodeError, KeyError, ValueError, TypeError) as error:
-        raise Wrong(f"ALERT.json {file}: not an alert: {error!r}") from None
+    except KeyError as error:
+        raise Wrong(f"ALERT.json {file}: {error.args[0]}: is missing") from None
+    except (OSError, ValueError, TypeError) as error:
+        raise Wrong(f"ALERT.json {file}: not an alert: {error}") from None
     reachable = channels_.endpoints(channels)
     directory = Directory(chosen.notify, reachable or None)
     plan = chosen.notify.escalate.plan(notice.level)
-    found = explain(routes_of(notice, directory, plan, len(plan)), directory)
-    for row in found:
-        step = plan[int(str(row["stage"])) - 1] if row["stage"] else None
-        row["after_min"] = step.after_min if step else 0
-        row["clock"] = step.clock if step else ""
+    found = _told(notice, directory, plan)
     if json:
         put({"alert": notice.id, "reachable": bool(reachable), "receivers": found})
         return
     for row in found:
-        when = f"+{row['after_min']} min ({row['clock']})" if row["stage"] else "at once"
+        when = ", again ".join([_when(row), *map(_when, row["again"])])
         because = ", ".join(str(x) for x in msgspec.to_builtins(row["because"]))
         typer.echo(f"{row['receiver']}  {row['name']}  {when}  {because}")
     if not reachable:
         typer.echo("no channel is on: nobody would really be told")
+
+
+def _told(notice: Notice, directory: Directory, plan: tuple[Step, ...]) -> list[Row]:
+    """Receivers in the order in which they are first told; `again`: by which steps once more."""
+    stages = [routes_of(notice, directory, plan, n) for n in range(len(plan) + 1)]
+    first: dict[str, int] = {}
+    for n, routes in enumerate(stages):
+        for each in routes:
+            first.setdefault(each.receiver, n)
+    rows: list[Row] = []
+    for row in explain(stages[-1], directory):
+        named = [int(why.removeprefix("step ").partition(";")[0])
+                 for why in msgspec.to_builtins(row["because"]) if why.startswith("step ")]
+        at = first[str(row["receiver"])]
+        rows.append({**row, "stage": at, **_moment(plan, at),
+                     "again": [_moment(plan, n) for n in named if n > at]})
+    return sorted(rows, key=lambda row: int(row["stage"]))
+
+
+def _moment(plan: tuple[Step, ...], stage: int) -> Row:
+    step = plan[stage - 1] if stage else None
+    return {"after_min": step.after_min if step else 0, "clock": step.clock if step else ""}
+
+
+def _when(moment: Row) -> str:
+    return f"+{moment['after_min']} min ({moment['clock']})" if moment["clock"] else "at once"
 
 
 def deliveries(
@@ -151,8 +176,13 @@ def notice_of(row: Row) -> Notice:
 
     Raises
     ------
-    KeyError: it has no level or no rule.
+    KeyError: it has no level or no rule. ValueError: a field is not what was asked for.
     """
+    if row["level"] not in LEVELS:
+        raise ValueError(f"level={row['level']}: must be one of {', '.join(LEVELS)}")
+    for name in ("departments", "items"):
+        if not isinstance(row.get(name, []), list):
+            raise ValueError(f"{name}={row[name]}: must be a list of names")
     return Notice(
         str(row.get("id", "")), str(row["rule"]), str(row["level"]), "firing",
         str(row.get("subject", "")), str(row.get("cell", "")), "public",

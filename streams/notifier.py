@@ -137,11 +137,16 @@ class Notifier:
         """
         ledger, done = self.dispatcher.ledger, 0
         while found := self.dispatcher.answers(ledger.mark(ANSWERS)):
-            for number, event in found:
-                about = str(event["data"].get("alert") or event["data"].get("review"))
+            for number, receiver, event in found:
+                data = event["data"]
+                about = str(data.get("alert") or data.get("review"))
                 held = ledger.held(about)
                 refused: Sequence[str] = ["nobody knows it"]
-                if held is not None:
+                person = self.dispatcher.desk.directory.by_id.get(receiver)
+                own = person.department if person else ""
+                if own and data.get("department", own) != own:
+                    refused = [f"department={data['department']}: must be {own}"]
+                elif held is not None:
                     subject = held.notice.subject or held.notice.cell
                     refused = self._post({**event, "subject": subject})
                 for why in refused:

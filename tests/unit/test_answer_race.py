@@ -200,6 +200,31 @@ def test_by_http(service: EmbeddedService) -> None:
     assert client.post(path, json=keeps(1, reason="again")).json()["accepted"] == 1
 
 
+def test_who_is_not_asked_cannot_answer_and_nobody_once_it_is_over(
+        service: EmbeddedService) -> None:
+    (row,) = service.reviews()
+    acts = Acts(service)
+
+    def answer(**body: Any) -> int:
+        done: int = acts.on_review(row["id"], msgspec.convert(keeps(0, **body), ReviewAnswerIn),
+                                   "")["accepted"]
+        return done
+
+    other = departments(3)[2][0]
+    with pytest.raises(Problem, match=f"department={other}: must be one that the review asks: "
+                                      f".*{TWO[0][0]}") as told:
+        answer(department=other)
+    assert (told.value.status_code, told.value.extra["field"]) == (422, "department")
+    assert answer(decision="adjust", grade="D") == 1
+    ended = service.review(row["id"])
+    assert ended is not None and ended["state"] == "closed"
+    with pytest.raises(Problem, match="closed") as late:
+        answer(department=TWO[1][0])
+    assert late.value.status_code == 409
+    now = service.review(row["id"])
+    assert now is not None and now["answers"] == ended["answers"]
+
+
 def test_a_grade_that_moved_meanwhile_is_told_too(service: EmbeddedService) -> None:
     (row,) = service.reviews()
     like = events(1, TWO[0][1])[0]

@@ -16,6 +16,7 @@ import msgspec
 import pytest
 from notify_world import DELIVERY, HOUR_MS, ITEMS, MINUTE_MS, POLICY, TIME, at, changed, notice
 
+from alerts import render
 from alerts.letter import Letter
 from alerts.notice import Notice
 from alerts.notify import Reason
@@ -26,6 +27,8 @@ from dispatch.dispatcher import Dispatcher
 from dispatch.ledger import Ledger, LedgerError
 from dispatch.notices import Profile, of_alert, of_review
 from dispatch.outbox import Act
+from dispatch.webhook import event as event_of
+from models.notify_policy import Notify, Step
 from storage.effects import AlertChanged, Evidence, ReviewChanged
 
 NOW = at("2026-11-16T10:00")
@@ -60,11 +63,12 @@ class Fake:
 class World:
     """A dispatcher, its clock and its channels."""
 
-    def __init__(self, *channels: Fake, path: Path | None = None, **delivery: Any) -> None:
-        self.now = NOW
+    def __init__(self, *channels: Fake, path: Path | None = None, policy: Notify = POLICY,
+                 now: int = NOW, **delivery: Any) -> None:
+        self.now = now
         self.channels = channels
         self.view: dict[str, Notice] = {}
-        self.dispatcher = Dispatcher(path, POLICY, TIME, ITEMS, channels,
+        self.dispatcher = Dispatcher(path, policy, TIME, ITEMS, channels,
                                      msgspec.structs.replace(DELIVERY, **delivery),
                                      lambda: self.now)
 
@@ -122,6 +126,24 @@ def test_told_once_reminded_escalated_and_told_that_it_is_over() -> None:
     assert {r["state"] for r in rows} == {"delivered"} and len(rows) == 6
 
 
+def test_what_is_acknowledged_late_reminds_when_idle_all_the_same() -> None:
+    """However often it was said before anybody acknowledged."""
+    people = Fake("scjg")
+    world = World(people)
+    world.take(notice())
+    world.pass_to(NOW + 60 * 24 * HOUR_MS)
+    before = len(people.letters)
+    assert before > POLICY.remind.most
+    world.take(changed(notice(), state="acknowledged", updated_ms=world.now))
+    due = TIME.add(world.now, POLICY.remind.idle_min.of("orange"))
+    world.pass_to(due - 1)
+    assert len(people.letters) == before
+    world.pass_to(due)
+    assert people.said()[before:] == [(notice().id, Reason.REMINDER)]
+    world.pass_to(due + 300 * 24 * HOUR_MS)
+    assert len(people.letters) == before + POLICY.remind.most
+
+
 def test_alerts_about_one_subject_come_in_one_letter() -> None:
     people = Fake("scjg")
     world = World(people, Fake("centre"))
@@ -150,6 +172,25 @@ def test_a_review_keeps_its_children_quiet_until_it_is_over() -> None:
     assert people.said()[1:] == [(drop.id, Reason.FIRST), ("grade-gap-1", Reason.RESOLVED)]
 
 
+def test_what_a_review_keeps_quiet_is_not_escalated_either() -> None:
+    """Its department was never told of it, so nobody could acknowledge; after the review it is."""
+    people, above, centre = Fake("scjg"), Fake("dcs"), Fake("centre")
+    world = World(people, above, centre)
+    gap = notice("grade-gap-1", rule="grade-gap",
+                 facts={"levels": "2", "highest": "cq1-17", "highest_grade": "A",
+                        "lowest": "cq1-40", "lowest_grade": "C"})
+    drop = notice(seq=2)
+    world.take(gap, drop)
+    world.take(changed(gap, seq=3, state="acknowledged", updated_ms=world.now))
+    world.pass_to(NOW + 6 * 24 * HOUR_MS)
+    assert above.letters == centre.letters == [] and world.gaps() == []
+    assert {alert for alert, _ in people.said()} == {gap.id}
+    world.take(changed(gap, seq=4, state="resolved", updated_ms=world.now))
+    assert (drop.id, Reason.FIRST) in people.said()
+    world.pass_to(world.now + 24 * HOUR_MS)
+    assert above.said()[0] == (drop.id, Reason.ESCALATION) and world.gaps() == []
+
+
 def test_a_storm_becomes_a_digest_that_says_so() -> None:
     people = Fake("scjg")
     world = World(people, Fake("centre"))
@@ -162,6 +203,48 @@ def test_a_storm_becomes_a_digest_that_says_so() -> None:
     assert digest.digest and digest.count == 80 and len(digest.entries) == 20
     assert "汇总" in digest.note.zh and len(people.letters) == 22
     assert world.gaps() == []
+
+
+def test_a_flood_over_many_receivers_gives_each_one_digest() -> None:
+    """More than fit into one look at the timers, mixed; some alerts have two receivers."""
+    people = [Fake("scjg"), Fake("sthj"), Fake("jtj"), Fake("dcs")]
+    names = ["市市场监管局", "市生态环境局", "市交通局"]
+    world = World(*people)
+    world.take(*[notice(f"a{n}", subject=f"s{n}", seq=n + 1, departments=[
+        names[n % 3], names[(n // 3) % 3]]) for n in range(900)])
+    world.pass_to(NOW + 3 * HOUR_MS)
+    for one in people[:3]:
+        digests = [x.count for x in one.letters if x.digest]
+        assert len(digests) == 1 and len(one.letters) == 21
+        told = sum(1 for n in range(900) for k in {n % 3, (n // 3) % 3} if people[k] is one)
+        assert digests[0] == told - 20
+
+
+@pytest.mark.parametrize(("kind", "count"), [("alertmanager", 50), ("wecom", 20)])
+def test_a_machine_gets_all_of_a_digest(kind: str, count: int) -> None:
+    """People have a number for what is too much to read; an Alertmanager has nothing but alerts."""
+    one = Fake("scjg")
+    one.endpoint = f"scjg/{kind}"
+    world = World(one)
+    world.take(*[notice(f"a{n}", subject=f"s{n}", seq=n + 1) for n in range(70)])
+    world.pass_to(NOW + HOUR_MS)
+    digest = one.letters[-1]
+    assert digest.digest and digest.count == 50
+    assert len(digest.entries) + len(digest.rest) == count
+    assert len(event_of(digest)["data"]["alerts"]) == count
+    assert f"另有 {50 - len(digest.entries)} 条预警" in render.wecom_markdown(digest)
+
+
+def test_of_a_digest_that_is_given_up_the_centre_is_told_of_all() -> None:
+    centre = Fake("centre")
+    refused = Outcome("letter", 400, "no")
+    world = World(Fake("scjg", lambda n: refused if n > 20 else OK), centre)
+    world.take(*[notice(f"a{n}", subject=f"s{n}", seq=n + 1) for n in range(70)])
+    world.pass_to(NOW + HOUR_MS)
+    (told,) = [x for x in centre.letters if x.reason == Reason.UNDELIVERED]
+    assert told.count == 50 and len(told.entries) == 20
+    assert sum(1 for n in range(70) for row in world.dispatcher.deliveries(f"a{n}")
+               if row["reason"] == Reason.UNDELIVERED) == 50
 
 
 def test_a_silence_begins_ends_and_can_be_lifted() -> None:
@@ -253,8 +336,20 @@ def test_a_dead_receiver_is_reported_and_the_centre_told_instead() -> None:
     assert world.gaps() == []
     world.pass_to(NOW + HOUR_MS + 5 * MINUTE_MS)
     told = [x for x in centre.letters if x.entries[0].reason == Reason.UNDELIVERED]
-    assert told and "市市场监管局" in told[0].note.zh
+    assert told and "通过fake送达市市场监管局" in told[0].note.zh
     assert not [g for g in world.gaps() if g.receiver == "scjg"]
+
+
+def test_a_channel_that_was_taken_away_is_not_dead_for_ever(tmp_path: Path) -> None:
+    path = tmp_path / "d.db"
+    world = World(Fake("scjg", lambda n: LATER), path=path)
+    world.take(notice())
+    world.pass_to(NOW + HOUR_MS)
+    assert [d.receiver for d in world.dispatcher.dead()] == ["scjg"]
+    world.dispatcher.close()
+    other = Fake("scjg")
+    other.endpoint = "scjg/other"
+    assert World(other, path=path, now=world.now).dispatcher.dead() == []
 
 
 def test_a_letter_that_will_never_be_taken_is_given_up_at_once() -> None:
@@ -334,14 +429,76 @@ def test_receivers_and_channels_come_and_go(tmp_path: Path) -> None:
     assert again.gaps() == []
 
 
+@pytest.mark.parametrize(("plan", "steps"), [
+    ((), []),
+    ((Step(1_200, ("department", "superior")),), [(1_200, "superior")]),
+    ((Step(60, ("superior",)), Step(540, ("centre",))), [(60, "superior"), (540, "centre")])])
+def test_under_another_policy_what_stands_follows_the_new_steps(
+        tmp_path: Path, plan: tuple[Step, ...], steps: list[tuple[int, str]]) -> None:
+    """Moments of the old plan are in the ledger: later, earlier or without end in the new one."""
+    path = tmp_path / "d.db"
+    world = World(Fake("scjg"), Fake("centre"), Fake("dcs"), path=path)
+    world.take(notice())
+    world.dispatcher.close()
+    policy = msgspec.structs.replace(
+        POLICY, escalate=msgspec.structs.replace(POLICY.escalate, orange=plan))
+    others = {"superior": Fake("dcs"), "centre": Fake("centre")}
+    again = World(Fake("scjg"), *others.values(), path=path, policy=policy)
+    again.view = {notice().id: notice()}
+    for minutes, role in steps:
+        due = TIME.add(notice().updated_ms, minutes)
+        again.pass_to(due - 1)
+        assert others[role].said() == []
+        again.pass_to(due)
+        assert others[role].said() == [(notice().id, Reason.ESCALATION)]
+    again.pass_to(NOW + 5 * 24 * HOUR_MS)
+    assert again.gaps() == []
+
+
+def test_who_is_a_receiver_since_the_last_start_is_told(tmp_path: Path) -> None:
+    """Its department had no channel, and the centre stood in for it."""
+    path = tmp_path / "d.db"
+    world = World(Fake("centre"), path=path)
+    world.take(notice(), notice("seen", seq=2, subject="y", state="acknowledged"))
+    world.dispatcher.close()
+    for _ in range(2):
+        people, centre = Fake("scjg"), Fake("centre")
+        again = World(people, centre, path=path, now=NOW + HOUR_MS)
+        again.view = {notice().id: notice()}
+        again.pass_to(NOW + 2 * HOUR_MS)
+        assert again.gaps() == [] and centre.said() == []
+        said = people.said()
+        again.dispatcher.close()
+        if _ == 0:
+            assert sorted(said) == [(notice().id, Reason.FIRST), ("seen", Reason.FIRST)]
+    assert said == []
+
+
+def test_where_the_first_channel_is_switched_on_what_stands_is_told_to_nobody(
+        tmp_path: Path) -> None:
+    path = tmp_path / "d.db"
+    world = World(path=path)
+    world.take(*[notice(f"a{n}", subject=f"s{n}", seq=n + 1) for n in range(50)])
+    world.dispatcher.close()
+    people, centre = Fake("scjg"), Fake("centre")
+    again = World(people, centre, path=path, now=NOW + HOUR_MS)
+    again.view = dict(world.view)
+    again.pass_to(NOW + 2 * HOUR_MS)
+    assert again.gaps() == [] and people.said() == [] and centre.said() == []
+    # Its clocks begin then.
+    again.pass_to(NOW + 3 * 24 * HOUR_MS)
+    assert {reason for _, reason in people.said()} == {Reason.REMINDER}
+
+
 def test_what_a_system_answered_comes_back_as_an_event() -> None:
     act = Act("alert.acknowledged", "王工", alert="grade-drop-1", note="已安排")
     world = World(Fake("scjg", lambda n: Outcome("ok", 200, "", acts=(act,))), Fake("centre"))
     world.take(notice())
-    ((number, event),) = world.dispatcher.answers(0)
+    ((number, receiver, event),) = world.dispatcher.answers(0)
     assert event["type"] == "alert.acknowledged"
     assert event["data"] == {"alert": "grade-drop-1", "actor": "王工 (scjg)", "note": "已安排"}
-    assert world.dispatcher.answers(0)[0][1] == event and world.dispatcher.answers(number) == []
+    assert world.dispatcher.answers(0) == [(number, "scjg", event)] and receiver == "scjg"
+    assert world.dispatcher.answers(number) == []
 
 
 def test_backoff_grows_within_its_limit_and_is_the_same_each_time() -> None:

@@ -22,7 +22,8 @@ def ask(url: str, *, private: bool = False, found: tuple[str, ...] = (PUBLIC,)) 
 @pytest.mark.parametrize("address", [
     "127.0.0.1", "10.0.0.1", "172.16.3.4", "192.168.1.1", "169.254.169.254", "0.0.0.0",
     "100.64.0.1", "224.0.0.1", "::1", "fe80::1", "fc00::1", "::ffff:127.0.0.1", "::",
-    "2002:7f00:1::", "64:ff9b::7f00:1", "::ffff:10.0.0.1", "fe80::1%eth0", "nonsense"])
+    "2002:7f00:1::", "64:ff9b::7f00:1", "::ffff:10.0.0.1", "fe80::1%eth0", "fec0::1",
+    "64:ff9b:1::a00:1", "192.0.0.8", "3fff::1", "nonsense"])
 def test_addresses_inside_are_not_public(address: str) -> None:
     assert not is_public(address)
     with pytest.raises(Refused):

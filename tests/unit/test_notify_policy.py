@@ -39,6 +39,7 @@ def test_every_department_of_the_catalogue_has_a_receiver() -> None:
 @pytest.mark.parametrize(("change", "words"), [
     ({"work": {"from_min": 600, "to_min": 600}}, "work.to_min"),
     ({"escalate": {"blue": [Step(60, ("centre",)), Step(60, ("joint",))]}}, "must rise"),
+    ({"quiet": {"from_min": 0, "to_min": 1_440}}, "quiet.to_min=1440"),
     ({"escalate": {"red": [Step(0, ("centre",))]}}, "above 0"),
     ({"inhibit": {"rules": (Mute("a", ("b",)), Mute("b", ("a",)))}}, "mute itself"),
     ({"receivers": (Receiver("a", "A", "department", "x"),)}, "role `centre`"),

@@ -160,6 +160,32 @@ def test_answers_come_back_as_acts_once(tmp_path: Path) -> None:
         assert site.service.last_seq() == before
 
 
+def test_a_system_answers_a_review_it_was_told_of_for_its_own_department(tmp_path: Path) -> None:
+    """The message of the grade gap names the review; who answers stands with the reason."""
+    (mine, item), (other, second) = departments(2)
+    with world(tmp_path) as (site, server):
+        first, *rest = events(1, item)
+        grades = [json.dumps({
+            **json.loads(first), "id": it, "type": "grade.assigned",
+            "data": {"item": it, "issuer": "department", "grade": grade}}).encode()
+            for it, grade in ((item, "A"), (second, "D"))]
+        assert not site.service.submit([first, *rest, *grades], "test").rejected
+        site.deliver()
+        rows = [row for body in server.names["r0"].bodies for row in body["data"]["alerts"]]
+        (gap,) = [row for row in rows if row["rule"] == "grade-gap"]
+        answer = {"type": "review.answered", "review": gap["review"], "decision": "keep",
+                  "actor": "王工", "reason": "依据充分"}
+        server.behaviours["r0"] = Behaviour(reply={"acts": [
+            {**answer, "department": mine}, {**answer, "department": other},
+            {**answer, "department": mine, "review": "review-of-somebody-else"}]})
+        Acts(site.service).on_alert(gap["id"], "assign", AlertActIn("甲"), "")
+        site.deliver()
+        review = site.service.review(gap["review"])
+        assert review is not None
+        assert [(a["department"], a["reason"]) for a in review["answers"]] == [
+            (mine, "依据充分 (王工 (r0))")]
+
+
 def test_a_dead_receiver_is_an_alert_and_ends(tmp_path: Path) -> None:
     with world(tmp_path, r0=Behaviour(status=503)) as (site, server):
         site.dispatcher.delivery = msgspec.structs.replace(site.dispatcher.delivery,
@@ -208,6 +234,35 @@ def test_of_two_officers_one_is_first_and_the_other_is_told(tmp_path: Path) -> N
         assert all(first["actor"] in x.detail for x in refused)
         again = acts.on_alert(row["id"], "close", AlertActIn(first["actor"], seq=row["seq"]), "")
         assert again["accepted"] == 0 and again["duplicates"] == 1
+
+
+@pytest.mark.parametrize(("before", "act"), [
+    (["acknowledge"], "acknowledge"), (["close"], "acknowledge"), (["close"], "assign"),
+    (["close"], "close"), (["close", "reopen"], "reopen")])
+def test_an_act_that_comes_too_late_to_do_anything_is_told_so(tmp_path: Path, before: list[str],
+                                                              act: str) -> None:
+    """Also where the officer does not say which state they saw; the same officer again is told
+    that it is done."""
+    with world(tmp_path) as (site, _):
+        site.feed(1)
+        acts, id = Acts(site.service), site.alerts()[0]["id"]
+        for each in before:
+            assert acts.on_alert(id, each, AlertActIn("甲"), "")["accepted"] == 1
+        with pytest.raises(Problem, match="甲 was first") as told:
+            acts.on_alert(id, act, AlertActIn("乙"), "")
+        assert told.value.status_code == 409
+        held = site.service.alert(id)
+        assert held is not None and held["actor"] == "甲"
+        if act == before[-1]:
+            assert acts.on_alert(id, act, AlertActIn("甲"), "")["duplicates"] == 1
+
+
+def test_a_silence_that_is_over_before_it_begins_is_refused(tmp_path: Path) -> None:
+    with world(tmp_path) as (site, _):
+        site.feed(1)
+        past = AlertActIn("甲", "查", dt.datetime(2020, 1, 1, tzinfo=dt.UTC))
+        with pytest.raises(Problem, match=r"until=2020-01-01.*: a silence must end after now"):
+            Acts(site.service).on_alert(site.alerts()[0]["id"], "silence", past, "")
 
 
 @pytest.mark.parametrize("order", [("甲", "乙"), ("乙", "甲")])
@@ -295,6 +350,15 @@ def test_the_commands(tmp_path: Path, said: Callable[..., tuple[int, str, str]])
     found = json.loads(out)["receivers"]
     assert code == 0 and found[0]["receiver"] == "r0" and "department" in found[0]["because"][0]
     assert said("route", tmp_path / "none.json")[0] == 2
+    # Its department is told at once, and once more by the steps that name it.
+    file.write_text(json.dumps({**one, "level": "orange"}), "utf-8")
+    out = said("route", file, "--policy", tmp_path / "site-policy.toml")[1]
+    assert f"{departments(1)[0][0]}" in out and "at once, again +540 min (work)" in out
+    for change, words in (({"level": "purple"}, "level=purple: must be one of blue, yellow"),
+                          ({"departments": "x"}, "departments=x: must be a list")):
+        file.write_text(json.dumps({**one, **change}), "utf-8")
+        code, _, err = said("route", file)
+        assert code == 2 and words in err
     assert said("ack", one["id"], "--actor", "a", "--seq", one["seq"], "--store", store)[0] == 0
     code, _, err = said("close", one["id"], "--actor", "b", "--seq", one["seq"], "--store", store)
     assert code == 3 and "a was first: acknowledged" in err

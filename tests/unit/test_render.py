@@ -137,6 +137,18 @@ def test_nothing_of_a_complainant_is_told(kind: str) -> None:
         assert "张三" not in text and "138" not in text
 
 
+@pytest.mark.parametrize("base", ["https://credit.example.gov.cn", "https://x.cn/" + "y" * 110])
+@pytest.mark.parametrize("segments_max", [1, 2])
+def test_where_a_link_has_no_room_the_words_go_without(base: str, segments_max: int) -> None:
+    """A console's address may have 120 characters, an id 42."""
+    about = notice("rectification-overdue-0123456789abcdef0123")
+    made = letter(PERSON, [entry(about, Reason.FIRST, ITEMS, base, OFFSET_MS, 0)], 0,
+                  base)
+    text = render.sms(made, segments_max)
+    assert render.segments(text) <= segments_max and text
+    assert made.link in text or ("http" not in text and "橙色" in text)
+
+
 def test_segments_of_a_short_message() -> None:
     assert [render.segments("字" * n) for n in (70, 71, 134, 135, 201)] == [1, 2, 2, 3, 3]
     assert render.segments("😀" * 35) == 1 and render.segments("😀" * 36) == 2
