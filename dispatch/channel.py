@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, Protocol, TypeAlias
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from alerts.letter import Letter
 from dispatch.outbox import Act
@@ -10,10 +11,21 @@ from dispatch.outbox import Act
 Fate: TypeAlias = Literal["ok", "retry", "endpoint", "letter"]
 """`retry`: later, by itself. `endpoint`: the address or the secret is wrong, nothing will go until
 somebody mends it. `letter`: this one will never be taken."""
+T = TypeVar("T")
+MACHINE_MAX = 500
+"""Most alerts of one letter to a machine: some 500 KB."""
 
 
-MACHINES = ("/webhook", "/alertmanager")
-"""Ends of the names of endpoints that are told of every alert of a letter, however many."""
+def is_machine(endpoint: str) -> bool:
+    """Whether an endpoint is told of every alert of a letter, however many."""
+    return endpoint.endswith(("/webhook", "/alertmanager"))
+
+
+def parts(told: Sequence[T], endpoints: Iterable[str]) -> Iterator[Sequence[T]]:
+    """What goes into one letter each: all at once to people, so much at a time to machines."""
+    most = MACHINE_MAX if any(map(is_machine, endpoints)) else max(len(told), 1)
+    for start in range(0, len(told), most):
+        yield told[start : start + most]
 
 
 class Outcome(NamedTuple):

@@ -22,7 +22,7 @@ from alerts.told import Catalogue
 from alerts.worktime import WorkTime
 from dispatch import undelivered
 from dispatch.answer_link import SHORT_MAX, Links
-from dispatch.channel import MACHINES
+from dispatch.channel import is_machine, parts
 from dispatch.children import held_above
 from dispatch.ledger import Held, Ledger, Pair
 from dispatch.outbox import Outbox
@@ -212,8 +212,8 @@ class Desk:
             sent += self._group(receiver, list(cases.values()), now_ms,
                                 collected.get(receiver))
         for receiver, waiting in collected.items():
-            if waiting:
-                sent += self._send(receiver, waiting, now_ms, digest=True, note=STORM_NOTE)
+            for part in parts(waiting, self.endpoints.get(receiver, ())):
+                sent += self._send(receiver, part, now_ms, digest=True, note=STORM_NOTE)
         return sent
 
     def _group(self, receiver: str, cases: list[Case], now_ms: int,
@@ -261,7 +261,7 @@ class Desk:
     def _send(self, receiver: str, going: Sequence[tuple[Case, Decision]], now_ms: int, *,
               digest: bool = False, note: Words = PLAIN) -> int:
         """Write one letter, and that it was written."""
-        person = self.directory.by_id[receiver]
+        person, ends = self.directory.by_id[receiver], self.endpoints.get(receiver, ())
         entries = [entry(c.held.notice, d.wants, self.items, self.base_url, self.time.offset_ms,
                          now_ms) for c, d in going]
         # A reminder is another letter than the one before about the same transition.
@@ -269,17 +269,16 @@ class Desk:
                 for c, _ in going if c.pair.told.at_ms]
         made = letter(person, entries, now_ms, self.base_url, salt=sorted(salt), digest=digest,
                       note=note, entries_max=self.policy.gather.alerts_max,
-                      whole=any(e.endswith(MACHINES) for e in self.endpoints.get(receiver, ())))
+                      whole=any(map(is_machine, ends)))
         if self.links is not None:
             told_of = {c.held.notice.id: c.held.notice for c, _ in going}
             weightiest = [told_of[e.alert] for e in made.entries]
             rest = [n for id, n in told_of.items() if id not in {e.alert for e in made.entries}]
             link = partial(self.links.url, person, [*weightiest, *rest], now_ms)
             made = msgspec.structs.replace(made, answer=link(), short=link(most=SHORT_MAX))
-        new = self.outbox.put(made, self.endpoints.get(receiver, ()), now_ms,
-                              now_ms + self.deadline_ms)
+        new = self.outbox.put(made, ends, now_ms, now_ms + self.deadline_ms)
         assert new, f"letter {made.key} was written before"
-        self.fresh.update(self.endpoints.get(receiver, ()))
+        self.fresh.update(ends)
         self.outbox.note_lines(made.key, [(e.alert, e.seq, e.reason) for e in entries])
         for c, d in going:
             told = after(c.held.notice, c.pair.told, c.held.course, c.route, now_ms, d.wants)

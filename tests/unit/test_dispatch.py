@@ -22,7 +22,7 @@ from alerts.notice import Notice
 from alerts.notify import Reason
 from alerts.routing import Directory
 from dispatch.backoff import Breaker, broken, retry_ms
-from dispatch.channel import Outcome
+from dispatch.channel import MACHINE_MAX, Outcome
 from dispatch.dispatcher import Dispatcher
 from dispatch.ledger import Ledger, LedgerError
 from dispatch.notices import Profile, of_alert, of_review
@@ -233,6 +233,18 @@ def test_a_machine_gets_all_of_a_digest(kind: str, count: int) -> None:
     assert len(digest.entries) + len(digest.rest) == count
     assert len(event_of(digest)["data"]["alerts"]) == count
     assert f"另有 {50 - len(digest.entries)} 条预警" in render.wecom_markdown(digest)
+
+
+def test_a_machine_gets_a_flood_in_parts() -> None:
+    """Each of a size that can be sent; none is lost, none comes twice."""
+    one = Fake("scjg")
+    one.endpoint = "scjg/webhook"
+    world = World(one)
+    world.take(*[notice(f"a{n}", subject=f"s{n}", seq=n + 1) for n in range(MACHINE_MAX + 80)])
+    world.pass_to(NOW + HOUR_MS)
+    told = [[e.alert for e in (*x.entries, *x.rest)] for x in one.letters]
+    assert max(map(len, told)) == MACHINE_MAX
+    assert sorted(x for one in told for x in one) == sorted(f"a{n}" for n in range(MACHINE_MAX + 80))
 
 
 def test_of_a_digest_that_is_given_up_the_centre_is_told_of_all() -> None:
