@@ -244,7 +244,8 @@ def test_a_machine_gets_a_flood_in_parts() -> None:
     world.pass_to(NOW + HOUR_MS)
     told = [[e.alert for e in (*x.entries, *x.rest)] for x in one.letters]
     assert max(map(len, told)) == MACHINE_MAX
-    assert sorted(x for one in told for x in one) == sorted(f"a{n}" for n in range(MACHINE_MAX + 80))
+    assert sorted(x for letter in told for x in letter) == sorted(
+        f"a{n}" for n in range(MACHINE_MAX + 80))
 
 
 def test_of_a_digest_that_is_given_up_the_centre_is_told_of_all() -> None:
