@@ -116,6 +116,24 @@ def test_districts_are_a_table_and_a_file(service: FakeService, lang: str) -> No
     assert rows[2][1] == rows[2][2] == "'" + fake.FORMULA and rows[4][4] == rows[4][8] == ""
 
 
+@pytest.mark.parametrize("path", ["/devices", DEVICE, "/subjects", f"/subjects/{SUBJECT}"])
+def test_districts_go_by_their_names(service: FakeService, path: str) -> None:
+    app = create_app(service, items=items(), districts=[
+        {"code": "500106", "name": "沙坪坝区", "column": "0", "row": "0"}])
+    text = TestClient(app, "http://localhost").get(path, headers=HTML).text
+    assert "沙坪坝区" in text and ">500106<" not in text and "区划代码" not in text
+
+
+def test_a_district_is_chosen_by_name_or_code(service: FakeService) -> None:
+    app = create_app(service, items=items(), districts=[
+        {"code": "500106", "name": "沙坪坝区", "column": "0", "row": "0"}])
+    for path in ("/subjects", "/devices"):
+        text = TestClient(app, "http://localhost").get(f"{path}?district=500106", headers=HTML).text
+        assert '<option value="500106" selected>沙坪坝区</option>' in text
+        text = TestClient(app, "http://localhost").get(f"{path}?district=9", headers=HTML).text
+        assert "<option selected>9</option>" in text, "a filter that is on shows"
+
+
 @pytest.mark.parametrize("cell", ["=1", "+1", "-1", "@a", "\t=1", "\r=1"])
 def test_no_cell_is_a_formula(cell: str) -> None:
     assert safe(cell) == "'" + cell
