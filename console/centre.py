@@ -45,7 +45,7 @@ def centre_pages(service: Service, view: View, measures: Sequence[Row] = ()) -> 
                   "district": district, "subject": subject.strip()}
         found = service.devices(**chosen, limit=ROWS_SHOWN, after=after)
         return view.render(request, "devices.html", found=found, chosen=chosen, after=after,
-                           states=DEVICE_STATES)
+                           states=DEVICE_STATES, items=view.items)
 
     @router.get("/devices/one")
     def device(request: Request, subject: Word, item: Word, device: Word) -> Response:

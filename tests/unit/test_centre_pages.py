@@ -141,7 +141,8 @@ def test_no_cell_is_a_formula(cell: str) -> None:
 
 def test_devices_are_filtered_and_paged(client: TestClient) -> None:
     text = client.get("/devices?state=over&district=500106", headers=HTML).text
-    assert "监测超限" in text and "after=next%26one" in text and "district=500106" in text
+    assert "监测超限" in text and "后厨温度" in text and "temperature_c" not in text
+    assert "after=next%26one" in text and "district=500106" in text
     assert "没有符合条件的设备" in client.get("/devices?state=silent", headers=HTML).text
     assert client.get("/devices?state=odd", headers=HTML).status_code == 200
     assert client.get("/api/v1/devices?state=odd").status_code == 422
