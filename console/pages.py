@@ -20,6 +20,7 @@ from models.records import identity
 
 ROWS_SHOWN = 50
 REVIEWS_SHOWN = 20
+MEMBERS_SHOWN = 200
 ACTOR_COOKIE = "xinfeng_actor"
 
 Word = Annotated[str, Query(max_length=256)]
@@ -87,9 +88,8 @@ def showing(app: FastAPI, service: Service, view: View) -> APIRouter:
             as_of=as_of,
             paged=bool(before or fact),
             # As they were at that moment, in the words of today.
-            alerts=[
-                (service.alert(then["id"]) or {}) | then for then in found["alerts"][:ROWS_SHOWN]
-            ],
+            alerts=[(service.alert(then["id"]) or {}) | then
+                    for then in sorted(found["alerts"], key=graveness)[:ROWS_SHOWN]],
             course=option(course, language(request), shown["subject"], as_of) if course else None,
             steps=chart.steps(shown.get("history") or [], str(shown.get("as_of") or "")),
             rows=chart.ROWS,
@@ -114,6 +114,8 @@ def showing(app: FastAPI, service: Service, view: View) -> APIRouter:
                 for e in found.get("evidence") or []
             },
             reviews=reviews_of(service, found),
+            members=[member(service, code)
+                     for code in (found.get("members") or ())[:MEMBERS_SHOWN]],
             done=done,
             first=first,
             offered=(*i18n.ACTS_BY_STATE.get(state, ("acknowledge", "assign", "close", "silence")),
@@ -147,6 +149,18 @@ def reviews_of(service: Service, alert: Row) -> list[Row]:
             break
         found.append(review)
     return found[::-1]
+
+
+def graveness(alert: Row) -> int:
+    """Where an alert stands in a list that begins with the gravest level."""
+    return list(i18n.LEVELS).index(alert["level"]) if alert["level"] in i18n.LEVELS else 9
+
+
+def member(service: Service, code: str) -> Row:
+    """A subject by its code as lists have it; the code alone where it has no row (yet)."""
+    # The list after the word just before the code begins with the code, at the cost of one seek.
+    rows = service.subjects(limit=1, after=f"{code[:-1]}{chr(ord(code[-1]) - 1)}") if code else []
+    return rows[0] if rows and rows[0]["subject"] == code else {"subject": code}
 
 
 def points_span(found: Row) -> float:

@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from console import chart, i18n
 from console.app import create_app
+from console.pages import graveness
 
 ALERT = an_alert(1)["id"]
 QUOTED = ALERT.replace("/", "%2F")
@@ -304,3 +305,24 @@ def test_a_case_shows_grades_tasks_and_what_an_answer_became(client: TestClient)
     assert "reminder 2" in text and "No ledger of messages here" in text
     assert "became the department" in text and "grade adjusted by 市生态环境局" in text
     assert client.get("/reviews/none").status_code == 404
+
+
+def test_an_alert_of_many_names_them(client: TestClient, service: FakeService) -> None:
+    service.put(an_alert(9, rule="regional-surge", members=[SUBJECT, "none-of-ours"]))
+    text = client.get(f"/alerts/{an_alert(9)['id'].replace('/', '%2F')}").text
+    row = next(row["name"] for row in service.subjects() if row["subject"] == SUBJECT)
+    assert re.search(f'<a href="/subjects/{SUBJECT}">[^<]*{row[-5:]}</a>', text)
+    assert '<a href="/subjects/none-of-ours">none-of-ours</a>' in text
+
+
+def test_an_alert_of_a_device_says_where_its_evidence_is(client: TestClient,
+                                                         service: FakeService) -> None:
+    service.put(an_alert(9, rule="iot-silent", evidence=[]))
+    text = client.get(f"/alerts/{an_alert(9)['id'].replace('/', '%2F')}?lang=en").text
+    assert "The readings of the device" in text and "。" not in text.split("<form")[1]
+
+
+def test_the_gravest_alert_of_a_subject_comes_first() -> None:
+    levels = [{"level": level} for level in ("blue", "red", "yellow", "orange", "red")]
+    assert [a["level"] for a in sorted(levels, key=graveness)] == [
+        "red", "red", "orange", "yellow", "blue"]
