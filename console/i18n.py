@@ -162,7 +162,6 @@ _COMMON: Mapping[str, tuple[str, str]] = {
     "first": ("回到首页", "First page"),
     "name_or_code": ("名称或统一社会信用代码", "name or code"),
     "district": ("区划代码", "district code"),
-    "place": ("区县", "district"),
     "kind": ("类型", "kind"),
     "industry": ("行业", "industry"),
     "grade": ("等级", "grade"),
