@@ -246,7 +246,6 @@ _COMMON: Mapping[str, tuple[str, str]] = {
     "time": ("时间", "time"),
     "field": ("字段", "field"),
     "value": ("值", "value"),
-    "allowed": ("允许", "allowed"),
     "raw": ("原文", "raw"),
     "error": ("未能完成", "That did not work"),
     "home": ("回到态势页", "Back to the situation"),

@@ -13,6 +13,7 @@ from console import chart, i18n
 from console.api import moment_ms, page
 from console.course import option
 from console.problems import Problem
+from console.refusals import allowed_zh
 from console.service import Row, Service
 from console.view import YEAR_S, View, language, segment
 from models.gap import review_id
@@ -125,10 +126,11 @@ def showing(app: FastAPI, service: Service, view: View) -> APIRouter:
         )
 
     @router.get("/rejects")
-    def rejects(request: Request) -> Response:
-        return view.render(
-            request, "rejects.html", rejects=[_shown(row) for row in service.rejects(limit=200)]
-        )
+    def rejects(request: Request, before: Annotated[int | None, Query(ge=0)] = None) -> Response:
+        zh = language(request) == "zh"
+        rows = [_shown(row, zh) for row in service.rejects(limit=ROWS_SHOWN + 1, before=before)]
+        return view.render(request, "rejects.html", before=before,
+                           **page("rejects", rows, ROWS_SHOWN, "seq"))
 
     @router.get("/api/docs")
     def docs(request: Request) -> Response:
@@ -179,7 +181,8 @@ def points_span(found: Row) -> float:
     )
 
 
-def _shown(row: Row) -> Row:
-    raw = row.get("raw", "")
+def _shown(row: Row, zh: bool) -> Row:
+    raw, reason = row.get("raw", ""), row.get("reason") or {}
     text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)
-    return {**row, "raw": text[:4000]}
+    why = str(reason.get("allowed") or reason.get("message") or "")
+    return {**row, "raw": text[:4000], "why": allowed_zh(why) if zh else why}

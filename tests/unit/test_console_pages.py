@@ -326,3 +326,16 @@ def test_the_gravest_alert_of_a_subject_comes_first() -> None:
     levels = [{"level": level} for level in ("blue", "red", "yellow", "orange", "red")]
     assert [a["level"] for a in sorted(levels, key=graveness)] == [
         "red", "red", "orange", "yellow", "blue"]
+
+
+def test_dead_letters_say_why_in_both_languages_and_are_paged(client: TestClient,
+                                                              service: FakeService) -> None:
+    why = "position 18 is 'A': the GB 32100 check character must be '3'"
+    service.dead[:] = [{**service.dead[0], "origin": f"o{n}", "reason": {
+        "field": "subject", "value": "91350100M000100Y4A", "allowed": why,
+        "message": f"subject=91350100M000100Y4A: {why}"}} for n in range(60)]
+    zh, en = (client.get(f"/rejects?lang={lang}").text for lang in ("zh", "en"))
+    assert "按 GB 32100 校验码应为" in zh and "check character" not in zh
+    assert "the GB 32100 check character must be" in en
+    assert ">o59<" in zh and ">o10<" in zh and ">o9<" not in zh and "before=11" in zh
+    assert ">o9<" in client.get("/rejects?before=11").text
