@@ -276,3 +276,10 @@ def test_the_description_has_examples(client: TestClient) -> None:
                  "/policies", "/policies/diff", "/policies/{name}"):
         content = paths[f"/api/v1{path}"]["get"]["responses"]["200"]["content"]
         assert any("example" in each for each in content.values()), path
+
+
+def test_a_policy_is_read_in_words(client: TestClient) -> None:
+    text = client.get("/policy?lang=zh", headers=HTML).text
+    assert "橙色" in text and ">orange<" not in text and "1e+06" not in text
+    assert "预警规则 · 设备监测" in text and "预警规则 · surge_dates" not in text
+    assert "03-08 – 03-25" in text and "严重失信主体名单" in text
