@@ -208,7 +208,7 @@ _COMMON: Mapping[str, tuple[str, str]] = {
     "lists": ("所在名单", "Lists"),
     "as_of_date": ("查看历史日期", "as it stood on"),
     "show": ("查看", "Show"),
-    "as_of_banner": ("以下为该日终了时的评价", "As it stood at the end of"),
+    "as_of_banner": ("以下为当时的评价，截至", "As it stood at"),
     "back_to_now": ("回到现在", "back to now"),
     "subject": ("主体", "subject"),
     "cell": ("区域×事项", "cell"),

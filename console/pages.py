@@ -10,7 +10,7 @@ from fastapi import APIRouter, FastAPI, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from console import chart, i18n
-from console.api import moment_ms, page
+from console.api import moment_ms, no_subject, page
 from console.course import option
 from console.problems import Problem
 from console.refusals import allowed_zh
@@ -77,8 +77,7 @@ def showing(app: FastAPI, service: Service, view: View) -> APIRouter:
     ) -> Response:
         found = service.profile(subject, moment_ms(as_of), before=before, at=fact)
         if found is None:
-            raise Problem(404, "no-such-subject", f"subject={subject}: there is none",
-                          subject=subject)
+            raise no_subject(subject, as_of)
         shown = found["show"]
         course = found["course"]
         return view.render(

@@ -11,6 +11,8 @@ PROBLEMS: Mapping[str, str] = {
     "no-such-alert": "没有编号为“{alert}”的预警",
     "no-such-review": "没有编号为“{review}”的复核事项",
     "no-such-subject": "没有代码为“{subject}”的主体",
+    "not-known-then": "截至 {as_of} 尚无主体“{subject}”的任何记录",
+    "cursor": "参数 before“{value}”无法识别：应为上一页给出的 next",
     "no-such-draw": "没有编号为“{draw}”的抽取",
     "draw-under-way": "抽取已下达，尚有分区未答复，请半分钟后再看",
     "no-orders": "本服务目前不接受抽取",

@@ -122,7 +122,7 @@ def test_the_subject_page_explains(client: TestClient) -> None:
     ):
         assert expected in text, expected
     past = client.get(f"/subjects/{SUBJECT}?as_of=2026-10-01").text
-    assert "以下为该日终了时的评价" in past
+    assert "以下为当时的评价，截至" in past
     assert client.get(f"/subjects/{SUBJECT}?as_of=tomorrow").status_code == 400
 
 
