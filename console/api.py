@@ -62,8 +62,10 @@ def reading(service: Service, streams: Streams) -> APIRouter:
     ) -> Response:
         """The facts known about a subject, newest first, in pages; no text repeats a complaint."""
         rows, following = service.facts(subject, limit, before)
-        if not rows and not before and service.show(subject) is None:
+        if not rows and service.show(subject) is None:
             raise no_subject(subject)
+        if not rows and before:
+            raise _no_page(before)
         return Json({"events": rows, "next": following})
 
     @router.get("/subjects/{subject:path}/report", tags=["subjects"])
@@ -180,9 +182,13 @@ def cursor_in(before: str | None, one: Callable[[str], Row | None]) -> str | Non
     Problem: 422, `before` names nothing.
     """
     if before is not None and one(before) is None:
-        raise Problem(422, "cursor", f"before={before}: must be the `next` of a page",
-                      field="before", value=before)
+        raise _no_page(before)
     return before
+
+
+def _no_page(before: str) -> Problem:
+    return Problem(422, "cursor", f"before={before}: must be the `next` of a page",
+                   field="before", value=before)
 
 
 def page(name: str, rows: list[Row], limit: int, key: str) -> Row:
