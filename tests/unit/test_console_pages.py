@@ -179,7 +179,8 @@ def test_whoever_acts_on_what_has_changed_is_told_who_was_first(
             key = re.search(r'name="key" value="(\w+)"', page)
             seq = re.search(r'name="seq" value="(\d+)"', page)
             assert key and seq
-            forms[name] = {"act": "close", "actor": name, "key": key[1], "seq": seq[1]}
+            forms[name] = {"act": "close", "actor": name, "note": "查实", "key": key[1],
+                           "seq": seq[1]}
         for _ in range(2):
             done = client.post(f"/alerts/{QUOTED}", data=forms[winner])
             assert done.headers["location"] == f"/alerts/{QUOTED}?done=close"
@@ -214,6 +215,8 @@ def test_a_form_sent_again_with_other_words_leads_back(
     [
         ({"act": "explode", "actor": "x"}, 422),
         ({"act": "close"}, 422),
+        ({"act": "close", "actor": "x"}, 422),
+        ({"act": "assign", "actor": "x", "note": " "}, 422),
         ({"act": "silence", "actor": "x"}, 422),
         ({"act": "silence", "actor": "x", "until": "2026-12-01T09:30"}, 422),
         ({"act": "silence", "actor": "x", "until": "soon"}, 422),
