@@ -82,6 +82,8 @@ class Acts:
         if alert is None:
             raise Problem(404, "no-such-alert", f"alert={alert_id}: there is none", alert=alert_id)
         body = _silence(act, body)
+        if body.until is not None:
+            self._later(body.until)
         data = {"alert": alert_id, **msgspec.to_builtins(body)}
         data.pop("seq", None)
         subject = str(alert.get("subject") or alert.get("cell") or alert_id)
@@ -136,6 +138,13 @@ class Acts:
                     return {"accepted": 0, "duplicates": 1, "event": None}
                 raise _review_changed(review)
             return self._submit("review.answered", subject, data, key, str(body.seq))
+
+    def _later(self, until: dt.datetime) -> None:
+        """A silence that would be over before it began is no silence: 422."""
+        now = self._service.summary()["as_of"]
+        if now and until <= dt.datetime.fromisoformat(now):
+            raise refused("until", until, (
+                f"应晚于当前时间 {when(now)}（北京时间）", f"must lie after now, {now}"))
 
     def _submit(self, kind: str, subject: str, data: Row, key: str, state: str) -> Row:
         identity = key or hashlib.sha256(msgspec.json.encode([kind, data, state])).hexdigest()[:32]

@@ -220,6 +220,7 @@ def test_a_form_sent_again_with_other_words_leads_back(
         ({"act": "silence", "actor": "x"}, 422),
         ({"act": "silence", "actor": "x", "until": "2026-12-01T09:30"}, 422),
         ({"act": "silence", "actor": "x", "until": "soon"}, 422),
+        ({"act": "silence", "actor": "x", "until": "2020-01-01T09:30", "note": "n"}, 422),
     ],
 )
 def test_a_wrong_form_is_explained_on_a_page(

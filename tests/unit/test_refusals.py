@@ -64,8 +64,10 @@ ALERT_FORMS = [
      "说明：未填写；静默需要写明原因", "note=: a silence needs a reason"),
     ({"act": "silence", "actor": "x", "until": "soon"}, "静默至：您填写的是“soon”；应为时间",
      "must be a time with offset"),
+    ({"act": "silence", "actor": "x", "until": "9900-01-01T00:00", "note": "n"},
+     "静默至：您填写的是“9900-01-01”；应在 1", "data.until=9900-01-01: must be from 1"),
     ({"act": "silence", "actor": "x", "until": "0900-01-01T00:00", "note": "n"},
-     "静默至：您填写的是“0900-01-01”；应在 1", "data.until=0900-01-01: must be from 1"),
+     "应晚于当前时间", "must lie after now"),
     ({"act": "close", "actor": "甲", "seq": "x"},
      "页面所见状态的编号：您填写的是“x”；应为不小于 0 的整数", "seq=x: must be an integer"),
 ]
