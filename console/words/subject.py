@@ -27,6 +27,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "m_review": ("答复等级差异复核", "answer the grade-gap review"),
     "inspections": ("监督检查", "Inspections"),
     "refused_why": ("退回理由", "why it was refused"),
+    "skip": ("跳到正文", "Skip to the content"),
     "place": ("区县", "district"),
     "one_level": ("级", "level"),
     "devices_of": ("联网设备", "Devices"),

@@ -263,6 +263,15 @@ def test_a_red_alert_is_seen_understood_and_acknowledged_by_keyboard(
     assert complaints == []
 
 
+def test_the_first_key_leads_past_the_menu(page: Page, running: Running) -> None:
+    page.goto(f"{running.url}/reviews")
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip")).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.querySelector('main').contains(document.activeElement)")
+
+
 def test_what_somebody_else_did_first_is_said(page: Page, running: Running) -> None:
     page.goto(f"{running.url}/")
     expect(page.locator("#link")).to_have_attribute("data-state", "live")
