@@ -218,6 +218,7 @@ class DeviceRow(Answer, frozen=True):
     device: str
     class_: str = msgspec.field(name="class")
     metrics: list[str]
+    labels: Annotated[list[Text], Meta(description="Names of the `metrics`, in that order")]
     last_at: dt.datetime
     states: list[str]
     state: Literal["silent", "suspicious", "over", "well"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query
@@ -61,8 +62,10 @@ def reading(service: Service, streams: Streams) -> APIRouter:
     ) -> Response:
         """The facts known about a subject, newest first, in pages; no text repeats a complaint."""
         rows, following = service.facts(subject, limit, before)
-        if not rows and not before and service.show(subject) is None:
-            raise _no_subject(subject)
+        if not rows and service.show(subject) is None:
+            raise no_subject(subject)
+        if not rows and before:
+            raise _no_page(before)
         return Json({"events": rows, "next": following})
 
     @router.get("/subjects/{subject:path}/report", tags=["subjects"])
@@ -80,7 +83,7 @@ def reading(service: Service, streams: Streams) -> APIRouter:
         """
         found = service.report(subject, moment_ms(as_of), internal=internal == "1")
         if found is None:
-            raise _no_subject(subject)
+            raise no_subject(subject, as_of)
         return Json(found)
 
     @router.get("/subjects/{subject:path}", tags=["subjects"])
@@ -91,7 +94,7 @@ def reading(service: Service, streams: Streams) -> APIRouter:
         """A subject's two scores, grades, facts in points, and gap; now or at an earlier time."""
         found = service.show(subject, moment_ms(as_of))
         if found is None:
-            raise _no_subject(subject)
+            raise no_subject(subject, as_of)
         return Json(found)
 
     @router.get("/alerts", tags=["alerts"])
@@ -107,7 +110,8 @@ def reading(service: Service, streams: Streams) -> APIRouter:
     ) -> Response:
         """Alerts, newest first, in pages."""
         rows = service.alerts(
-            rule=rule, state=state, level=level, subject=subject, limit=limit + 1, before=before
+            rule=rule, state=state, level=level, subject=subject, limit=limit + 1,
+            before=cursor_in(before, service.alert),
         )
         return Json(page("alerts", rows, limit, "id"))
 
@@ -161,8 +165,30 @@ def reading(service: Service, streams: Streams) -> APIRouter:
     return router
 
 
-def _no_subject(subject: str) -> Problem:
+def no_subject(subject: str, as_of: str = "") -> Problem:
+    """404 for a subject nothing is known of, or was known of at that moment."""
+    if as_of:
+        return Problem(404, "not-known-then", f"subject={subject}: nothing was known of it at "
+                       f"as_of={as_of}", subject=subject, as_of=as_of)
     return Problem(404, "no-such-subject", f"subject={subject}: there is none", subject=subject)
+
+
+def cursor_in(before: str | None, one: Callable[[str], Row | None]) -> str | None:
+    """A cursor that is an id, if there is something of that id; a wrong one would look like the
+    end of the pages.
+
+    Raises
+    ------
+    Problem: 422, `before` names nothing.
+    """
+    if before is not None and one(before) is None:
+        raise _no_page(before)
+    return before
+
+
+def _no_page(before: str) -> Problem:
+    return Problem(422, "cursor", f"before={before}: must be the `next` of a page",
+                   field="before", value=before)
 
 
 def page(name: str, rows: list[Row], limit: int, key: str) -> Row:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from console.api import Limit, page
+from console.api import Limit, cursor_in, page
 from console.problems import Json, Problem
 from console.service import Column, Service
 
@@ -25,7 +25,8 @@ def reviewing(service: Service) -> APIRouter:
         before: Annotated[str | None, Query(max_length=512)] = None,
     ) -> Response:
         """Reviews of grade gaps, newest first, in pages."""
-        rows = service.reviews(state=state, limit=limit + 1, before=before)
+        rows = service.reviews(state=state, limit=limit + 1,
+                               before=cursor_in(before, service.review))
         return Json(page("reviews", rows, limit, "id"))
 
     # Before those by id, which would take their names for one.

@@ -98,8 +98,7 @@ def create_app(
     )
     acts = Acts(service)
     app.state.streams = streams or Streams(service)
-    view = View(items or {}, with_login=token is not None)
-    names = {row["code"]: row["name"] for row in districts}
+    view = View(items or {}, token is not None, districts)
     draws, orders = Draws(service), Gate(ORDERS_MAX)
 
     @app.get("/healthz", tags=["service"])
@@ -131,11 +130,11 @@ def create_app(
     app.include_router(cases(service, view))
     app.include_router(drawing(service, draws, orders))
     app.include_router(draw_pages(service, draws, orders, view, districts))
-    app.include_router(centre(service, names))
+    app.include_router(centre(service, view.places))
     app.include_router(reporting(service, view))
     app.include_router(showing(app, service, view))
     app.include_router(watching(service, view, districts))
-    app.include_router(centre_pages(service, view, names, measures))
+    app.include_router(centre_pages(service, view, measures))
     app.include_router(acting(acts, view, token))
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
 

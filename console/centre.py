@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
 
@@ -20,9 +20,8 @@ DEVICE_STATES = ("suspicious", "over", "silent", "well")
 Word = Annotated[str, Query(max_length=512)]
 
 
-def centre_pages(service: Service, view: View, names: Mapping[str, str],
-                 measures: Sequence[Row] = ()) -> APIRouter:
-    """Routes of the pages; none changes anything. `names` are those of districts, by code."""
+def centre_pages(service: Service, view: View, measures: Sequence[Row] = ()) -> APIRouter:
+    """Routes of the pages; none changes anything."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/departments")
@@ -31,7 +30,7 @@ def centre_pages(service: Service, view: View, names: Mapping[str, str],
         t = partial(i18n.word, language(request), "ui")
         trend = centre_charts.on_time(found, t) if found["as_of"] else None
         return view.render(request, "departments.html", d=found, trend=trend,
-                           places=service.districts(), names=names)
+                           counted=service.districts())
 
     @router.get("/devices")
     def devices(
@@ -46,7 +45,7 @@ def centre_pages(service: Service, view: View, names: Mapping[str, str],
                   "district": district, "subject": subject.strip()}
         found = service.devices(**chosen, limit=ROWS_SHOWN, after=after)
         return view.render(request, "devices.html", found=found, chosen=chosen, after=after,
-                           states=DEVICE_STATES)
+                           states=DEVICE_STATES, items=view.items)
 
     @router.get("/devices/one")
     def device(request: Request, subject: Word, item: Word, device: Word) -> Response:
@@ -64,7 +63,7 @@ def centre_pages(service: Service, view: View, names: Mapping[str, str],
         challengers = learner.get("challengers") or {}
         board = learner.get("models") or {}
         groups = (found["groups"] or {}).get("by") or []
-        labels = partial(_group, lang)
+        labels = partial(_group, view, lang)
         return view.render(
             request,
             "models.html",
@@ -103,14 +102,14 @@ def centre_pages(service: Service, view: View, names: Mapping[str, str],
     return router
 
 
-def _group(lang: i18n.Lang, dimension: str, value: str) -> str:
+def _group(view: View, lang: i18n.Lang, dimension: str, value: str) -> str:
     """Name of a group of businesses."""
     if dimension in ("kind", "size", "group"):
         table = "kind" if dimension == "kind" or value in i18n.KINDS else "ui"
         key = value if table == "kind" else f"mod_{dimension}_{value}"
         found = i18n.word(lang, table, key)
         return value if found == key else found
-    return value or "—"
+    return (view.place(value) if dimension == "district" else value) or "—"
 
 
 def _shown(row: Row) -> Row:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from console import draws_csv
-from console.api import Limit, page
+from console.api import Limit, cursor_in, page
 from console.api_write import json_body
 from console.centre_api import attachment
 from console.draws import Draws, order_of, release_of
@@ -30,7 +30,8 @@ def drawing(service: Service, draws: Draws, gate: Gate) -> APIRouter:
         before: Annotated[str | None, Query(max_length=512)] = None,
     ) -> Response:
         """Draws of inspections, newest first, in pages, without those they drew."""
-        return Json(page("draws", service.draws(limit=limit + 1, before=before), limit, "id"))
+        rows = service.draws(limit=limit + 1, before=cursor_in(before, service.draw))
+        return Json(page("draws", rows, limit, "id"))
 
     @router.post("/api/v1/draws", status_code=201, openapi_extra=DRAW_BODY)
     async def order(request: Request) -> Response:

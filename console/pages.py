@@ -10,9 +10,10 @@ from fastapi import APIRouter, FastAPI, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from console import chart, i18n
-from console.api import moment_ms, page
+from console.api import moment_ms, no_subject, page
 from console.course import option
 from console.problems import Problem
+from console.refusals import allowed_zh
 from console.service import Row, Service
 from console.view import YEAR_S, View, language, segment
 from models.gap import review_id
@@ -20,6 +21,7 @@ from models.records import identity
 
 ROWS_SHOWN = 50
 REVIEWS_SHOWN = 20
+MEMBERS_SHOWN = 200
 ACTOR_COOKIE = "xinfeng_actor"
 
 Word = Annotated[str, Query(max_length=256)]
@@ -75,8 +77,7 @@ def showing(app: FastAPI, service: Service, view: View) -> APIRouter:
     ) -> Response:
         found = service.profile(subject, moment_ms(as_of), before=before, at=fact)
         if found is None:
-            raise Problem(404, "no-such-subject", f"subject={subject}: there is none",
-                          subject=subject)
+            raise no_subject(subject, as_of)
         shown = found["show"]
         course = found["course"]
         return view.render(
@@ -87,9 +88,8 @@ def showing(app: FastAPI, service: Service, view: View) -> APIRouter:
             as_of=as_of,
             paged=bool(before or fact),
             # As they were at that moment, in the words of today.
-            alerts=[
-                (service.alert(then["id"]) or {}) | then for then in found["alerts"][:ROWS_SHOWN]
-            ],
+            alerts=[(service.alert(then["id"]) or {}) | then
+                    for then in sorted(found["alerts"], key=graveness)[:ROWS_SHOWN]],
             course=option(course, language(request), shown["subject"], as_of) if course else None,
             steps=chart.steps(shown.get("history") or [], str(shown.get("as_of") or "")),
             rows=chart.ROWS,
@@ -114,6 +114,8 @@ def showing(app: FastAPI, service: Service, view: View) -> APIRouter:
                 for e in found.get("evidence") or []
             },
             reviews=reviews_of(service, found),
+            members=[member(service, code)
+                     for code in (found.get("members") or ())[:MEMBERS_SHOWN]],
             done=done,
             first=first,
             offered=(*i18n.ACTS_BY_STATE.get(state, ("acknowledge", "assign", "close", "silence")),
@@ -123,10 +125,11 @@ def showing(app: FastAPI, service: Service, view: View) -> APIRouter:
         )
 
     @router.get("/rejects")
-    def rejects(request: Request) -> Response:
-        return view.render(
-            request, "rejects.html", rejects=[_shown(row) for row in service.rejects(limit=200)]
-        )
+    def rejects(request: Request, before: Annotated[int | None, Query(ge=0)] = None) -> Response:
+        zh = language(request) == "zh"
+        rows = [_shown(row, zh) for row in service.rejects(limit=ROWS_SHOWN + 1, before=before)]
+        return view.render(request, "rejects.html", before=before,
+                           **page("rejects", rows, ROWS_SHOWN, "seq"))
 
     @router.get("/api/docs")
     def docs(request: Request) -> Response:
@@ -149,6 +152,18 @@ def reviews_of(service: Service, alert: Row) -> list[Row]:
     return found[::-1]
 
 
+def graveness(alert: Row) -> int:
+    """Where an alert stands in a list that begins with the gravest level."""
+    return list(i18n.LEVELS).index(alert["level"]) if alert["level"] in i18n.LEVELS else 9
+
+
+def member(service: Service, code: str) -> Row:
+    """A subject by its code as lists have it; the code alone where it has no row (yet)."""
+    # The list after the word just before the code begins with the code, at the cost of one seek.
+    rows = service.subjects(limit=1, after=f"{code[:-1]}{chr(ord(code[-1]) - 1)}") if code else []
+    return rows[0] if rows and rows[0]["subject"] == code else {"subject": code}
+
+
 def points_span(found: Row) -> float:
     """Largest absolute points of a fact of a subject: the scale of the bars."""
     return (
@@ -165,7 +180,8 @@ def points_span(found: Row) -> float:
     )
 
 
-def _shown(row: Row) -> Row:
-    raw = row.get("raw", "")
+def _shown(row: Row, zh: bool) -> Row:
+    raw, reason = row.get("raw", ""), row.get("reason") or {}
     text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)
-    return {**row, "raw": text[:4000]}
+    why = str(reason.get("allowed") or reason.get("message") or "")
+    return {**row, "raw": text[:4000], "why": allowed_zh(why) if zh else why}

@@ -33,7 +33,6 @@ def draw_pages(service: Service, draws: Draws, gate: Gate, view: View,
                districts: Sequence[Mapping[str, str]]) -> APIRouter:
     """Routes of the pages."""
     router = APIRouter(include_in_schema=False)
-    names = {row["code"]: row["name"] for row in districts}
     by_department = [(name, list(rows)) for name, rows in groupby(
         ({"id": id, **row} for id, row in view.items.items()), key=lambda row: row["department"])]
 
@@ -48,8 +47,7 @@ def draw_pages(service: Service, draws: Draws, gate: Gate, view: View,
 
     def draw_page(request: Request, found: Row, status: int = 200, **context: Any) -> Response:
         return view.render(request, "draw.html", status, d=found, sums=sums(found),
-                           check=check(found), actor=actor_of(request), names=names,
-                           unseen=unseen(found),
+                           check=check(found), actor=actor_of(request), unseen=unseen(found),
                            waiting=sum(x["state"] == "drawn" for x in found["picked"]), **context)
 
     @router.get("/draws")

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from console.api import AsOf, moment_ms
+from console.api import AsOf, moment_ms, no_subject
 from console.problems import Problem
 from console.report import sheet
 from console.report_pdf import pdf
@@ -74,5 +74,5 @@ def reporting(service: Service, view: View) -> APIRouter:
 def _report(service: Service, subject: str, as_of: str, internal: str) -> Row:
     found = service.report(subject, moment_ms(as_of), internal=internal == "1")
     if found is None:
-        raise Problem(404, "no-such-subject", f"subject={subject}: there is none", subject=subject)
+        raise no_subject(subject, as_of)
     return found

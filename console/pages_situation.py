@@ -65,7 +65,6 @@ def watching(service: Service, view: View, districts: Sequence[Mapping[str, str]
         return {
             "now": now,
             "map": tile_map(now["districts"], districts),
-            "names": {row["code"]: row["name"] for row in districts},
             "alerts_trend": alerts_trend(now["trend"], lang),
             "grades_trend": grades_trend(now["trend"]),
         }

@@ -20,6 +20,11 @@ from console.view import YEAR_S, View, segment
 FORM = "application/x-www-form-urlencoded"
 
 
+NOTED = {"close": ("办结须写明理由", "closing needs a reason"),
+         "assign": ("请写明指派给谁", "say to whom it is assigned")}
+"""Acts whose form must have a note, and why."""
+
+
 def acting(acts: Acts, view: View, token: str | None) -> APIRouter:
     """Routes that take forms."""
     router = APIRouter(include_in_schema=False)
@@ -55,6 +60,8 @@ def acting(acts: Acts, view: View, token: str | None) -> APIRouter:
         if form.get("until", "")[10:11] == "T":
             form["until"] = f"{form['until'][:16]}:00+08:00"
         body = parse(form, AlertActIn)
+        if name in NOTED and not (body.note or "").strip():
+            raise refused("note", None, NOTED[name])
         said = f"done={name}"
         try:
             await run_in_threadpool(acts.on_alert, alert_id, name, body, key)

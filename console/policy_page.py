@@ -31,7 +31,7 @@ def sections(document: Row, lang: Lang) -> list[Row]:
     def keyed(id: str, title: str, value: Any, path: str) -> Row:
         return {"id": id, "title": title,
                 "head": [t("pol_key"), t("pol_meaning"), t("pol_value"), t("pol_unit")],
-                "rows": [[key, meaning(key, lang), cell(each, lang), unit(key, lang)]
+                "rows": [[key, meaning(key, lang), said(each, lang), unit(key, lang)]
                          for key, each in flat(value, path).items()]}
 
     def plain(name: str) -> Row:
@@ -44,7 +44,7 @@ def sections(document: Row, lang: Lang) -> list[Row]:
     for name, rule in document["rules"].items():
         known = name.replace("_", "-")
         label = i18n.word(lang, "rule", known)
-        title = f"{t('sec_rules')} · {name if label == known else label}"
+        title = f"{t('sec_rules')} · {t(f'sec_rules_{name}') if label == known else label}"
         out.append(keyed(f"rules-{name}", title, rule, f"rules.{name}"))
     notify = document.get("notify")
     if notify:
@@ -99,13 +99,30 @@ def cell(value: Any, lang: Lang = "zh") -> str:
         case bool():
             return i18n.word(lang, "ui", "pol_yes" if value else "pol_no")
         case float():
-            return f"{value:g}"
+            return f"{value:.10g}"
         case list():
             return ", ".join(cell(each, lang) for each in value) or "—"
         case dict():
             return ", ".join(f"{key}: {cell(each, lang)}" for key, each in value.items()) or "—"
         case _:
             return str(value)
+
+
+def said(value: Any, lang: Lang) -> str:
+    """A value as text, in words where the pages have one for it.
+
+    Examples
+    --------
+    >>> said("orange", "zh"), said(["serious", "ban"], "zh"), said("monthly", "zh"), said(1e6, "zh")
+    ('橙色', '严重失信主体名单、市场禁入', 'monthly', '1000000')
+    """
+    if isinstance(value, list) and value:
+        return ("、" if lang == "zh" else ", ").join(
+            " – ".join(map(str, each)) if isinstance(each, list) else said(each, lang)
+            for each in value)
+    table = next((name for name in ("level", "list", "issuer")
+                  if isinstance(value, str) and value in i18n.TABLES[name]), None)
+    return i18n.word(lang, table, value) if table else cell(value, lang)
 
 
 def _leaf(key: str) -> str:

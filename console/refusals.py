@@ -63,7 +63,7 @@ def invalid(kind: type[Any], body: Mapping[str, Any], error: msgspec.ValidationE
 def by_log(reason: Row) -> Problem:
     """An act that the log refuses, with its reason."""
     field = str(reason.get("field") or "").removeprefix("data.")
-    zh = _allowed(str(reason.get("allowed") or ""))
+    zh = allowed_zh(str(reason.get("allowed") or ""))
     return Problem(
         422,
         "refused",
@@ -75,10 +75,10 @@ def by_log(reason: Row) -> Problem:
 
 def unfit(wrong: Unfit) -> Problem:
     """What a service refuses before it comes into the log."""
-    return refused(wrong.field, wrong.value, (_allowed(wrong.allowed), wrong.allowed))
+    return refused(wrong.field, wrong.value, (allowed_zh(wrong.allowed), wrong.allowed))
 
 
-def _allowed(english: str) -> str:
+def allowed_zh(english: str) -> str:
     """What is allowed, in Chinese where there are words for it."""
     return next((re.sub(f"^{en}$", to, english) for en, to in LOG.items()
                  if re.fullmatch(en, english)), english)

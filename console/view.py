@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,10 @@ Items = Mapping[str, Mapping[str, str]]
 class View:
     """Renders the pages of one application."""
 
-    def __init__(self, items: Items, with_login: bool) -> None:
+    def __init__(self, items: Items, with_login: bool,
+                 districts: Sequence[Mapping[str, str]] = ()) -> None:
         self.items = items
+        self.places = {row["code"]: row["name"] for row in districts}
         self._env = jinja2.Environment(
             loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
             autoescape=True,
@@ -46,7 +48,8 @@ class View:
             "ms": when_ms,
             "facts": facts_by_ref,
         }
-        self._env.globals |= {"with_login": with_login, "i18n": i18n}
+        self._env.globals |= {"with_login": with_login, "i18n": i18n, "places": self.places,
+                              "place": self.place}
 
     def render(
         self, request: Request, template: str, status: int = 200, **context: Any
@@ -82,6 +85,10 @@ class View:
         if item == "public":
             return i18n.word(lang, "ui", "public_grade")
         return self.items.get(str(item), {}).get("item", str(item))
+
+    def place(self, code: object) -> str:
+        """Name of a district, or its code where it has none."""
+        return self.places.get(str(code), str(code or ""))
 
     def item_department(self, item: object) -> str:
         """Department of an item, or empty."""

@@ -14,7 +14,7 @@ from typing import Any
 from models import policy_diff, ranking
 from models.departments import named, numbered, quarter_of
 from models.norms import ByClass
-from models.scorecard import Timeline
+from models.scorecard import Card, Timeline
 from models.subject import Subject
 from streams import device_view, policy_view
 from streams.census import STATES, Census, DeviceRow, Table
@@ -71,7 +71,7 @@ class Centre(ABC):
                 and (not subject or subject in row.subject or subject in row.name))
         found = list(islice(rows, limit + 1))
         return {"as_of": iso_ms(table.as_of_ms),
-                "devices": [_device_row(row, ids) for row in found[:limit]],
+                "devices": [_device_row(row, table.card) for row in found[:limit]],
                 "next": found[limit - 1].cursor if len(found) > limit else None,
                 "counts": {"all": len(table.devices)}
                 | {name: len(rows) for name, rows in table.by_state.items()}}
@@ -162,10 +162,15 @@ def _today(table: Table) -> int:
     return (table.as_of_ms + table.card.offset_ms) // 86_400_000
 
 
-def _device_row(row: DeviceRow, ids: list[str]) -> Row:
+def _device_row(row: DeviceRow, card: Card) -> Row:
+    specs = [card.devices.get((row.class_, metric)) for metric in row.metrics]
     return {"subject": row.subject, "name": row.name, "district": row.district,
-            "item": ids[row.item], "device": row.device, "class": row.class_,
-            "metrics": list(row.metrics), "last_at": iso_ms(row.last_ms),
+            "item": card.item_ids[row.item], "device": row.device, "class": row.class_,
+            "metrics": list(row.metrics),
+            "labels": [{"zh": spec.name_zh if spec else metric,
+                        "en": spec.name_en if spec else metric}
+                       for metric, spec in zip(row.metrics, specs, strict=True)],
+            "last_at": iso_ms(row.last_ms),
             "states": list(row.states), "state": state_of(row.states)}
 
 

@@ -168,8 +168,8 @@ class Reader:
         within, values = ("", []) if state is None else (" AND open=?", [int(state == "open")])
         after: tuple[int, str] = _FIRST
         if before is not None:
-            found = self.query(f"SELECT newest, id FROM reviews WHERE id=?{within}",
-                               (before, *values))
+            # Whatever its state is by now: it may have ended since that page was read.
+            found = self.query("SELECT newest, id FROM reviews WHERE id=?", (before,))
             if not found:
                 return []
             after = found[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import re
+from bisect import bisect
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -130,12 +131,11 @@ class RedisReader(RedisNumbers):
         timeline = self.timeline() if told else None
         if timeline is None:
             return []
-        card = timeline.last
-        items = rows.catalogue(card.policy, district_names())
+        items = rows.catalogue(timeline.last.policy, district_names())
         names = self._names([x.subject for x, _ in told])
         shard = self.records_of({x.subject for x, _ in told})
         return [rows.alert_row(
-            x, seq, names[x.subject], items, card.offset_ms,
+            x, seq, names[x.subject], items, timeline.last.offset_ms,
             variants_of(shard, x.subject, [(e.source, e.id) for e in x.evidence]))
             for x, seq in told]
 
@@ -145,11 +145,11 @@ class RedisReader(RedisNumbers):
                 before: str | None = None) -> list[Row]:
         """Reviews, the newest opening first; `before` = the last `id` of the page before."""
         name, start = self.keys.reviews_in(state or "all"), 0
-        if before is not None:
-            rank = self.client.zrank(name, before)
-            if rank is None:
+        if before is not None:  # It may have left its state since that page was read.
+            if (at := self.client.zscore(self.keys.reviews_in("all"), before)) is None:
                 return []
-            start = rank + 1
+            ties = self.client.zrange(name, at, at, byscore=True)
+            start = self.client.zcount(name, "-inf", f"({at!r}") + bisect(ties, before.encode())
         return self._reviews(self.client.zrange(name, start, start + limit - 1))
 
     def review(self, review_id: str) -> Row | None:

@@ -49,6 +49,7 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("streams/cli_centre.py", "console.ranking_csv"): "the same file by command and by page",
     ("streams/tables.py", "console.i18n"): "the same words on paper and on pages",
     ("streams/review_tables.py", "console.i18n"): "the same",
+    ("streams/draw_tables.py", "console.i18n"): "the same",
 }
 """(importing file, imported module or package) -> why it may."""
 

@@ -36,6 +36,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "dep_freshness": ("最近数据", "newest data"),
     "dep_part": ("分子", "part"),
     "dep_whole": ("分母", "whole"),
+    "dep_wrong": ("差错", "wrong"),
     "dep_codes_wrong": ("差错代码", "wrong codes"),
     "dep_codes_sent": ("报送数据", "events sent"),
     "dep_overdue": ("逾期未公开", "acts overdue"),

@@ -52,12 +52,12 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "dr_resting": ("暂不抽", "resting"),
     "dr_ratio": ("政策比例", "ratio"),
     "dr_drawn": ("抽中", "drawn"),
-    "dr_chance": ("抽中机会", "chance"),
+    "dr_expected": ("期望数", "expected"),
     "dr_inspected": ("已检查", "inspected"),
     "dr_with_problems": ("有问题", "with problems"),
     "dr_all": ("合计", "all"),
     "dr_strata_hint": (
-        "同一等级内机会均等。暂不抽：间隔期内已检查过，或已抽中待检查。在政策所列名单上或有高风险"
+        "同一等级内抽中概率相同。暂不抽：间隔期内已检查过，或已抽中待检查。在政策所列名单上或有高风险"
         "预警的主体按 C 级抽取。",
         "Within a grade everybody has the same chance. Resting: inspected lately as often as the "
         "grade takes, or drawn and still waiting. A business on a list that the "
@@ -102,7 +102,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "dr_item_name": ("事项名称", "name of the item"),
     "dr_code": ("统一社会信用代码", "code"),
     "dr_name": ("名称", "name"),
-    "dr_probability": ("抽中机会", "probability"),
+    "dr_probability": ("抽中概率", "probability"),
+    "dr_more": ("其余见 --json", "the rest: --json"),
     "dr_rank": ("随机序号", "rank"),
     "dr_state": ("状态", "state"),
     "dr_raised": ("因“{}”按 C 级抽取", "drawn like a C: {}"),

@@ -11,6 +11,8 @@ PROBLEMS: Mapping[str, str] = {
     "no-such-alert": "没有编号为“{alert}”的预警",
     "no-such-review": "没有编号为“{review}”的复核事项",
     "no-such-subject": "没有代码为“{subject}”的主体",
+    "not-known-then": "截至 {as_of} 尚无主体“{subject}”的任何记录",
+    "cursor": "参数 before“{value}”无法识别：应为上一页给出的 next",
     "no-such-draw": "没有编号为“{draw}”的抽取",
     "draw-under-way": "抽取已下达，尚有分区未答复，请半分钟后再看",
     "no-orders": "本服务目前不接受抽取",
@@ -79,6 +81,27 @@ LOG: Mapping[str, str] = {
     r"must be at most (\d+) characters": r"最多 \1 个字符",
     r"must be 1 to (\d+) characters": r"应为 1 至 \1 个字符",
     "must be the code of a district, or nothing": "应为区县代码，或留空",
+    r"length is (\d+): must be (\d+)": r"长度为 \1，应为 \2",
+    r"position (\d+) is (.+): must be one of (\w+)": r"第 \1 位是 \2，应为 \3 之一",
+    r"position 1 is (.+): the registering authority must be one of (\w+)":
+        r"第 1 位（登记管理部门）是 \1，应为 \2 之一",
+    r"position 2 is (.+): the category must be one of (\w+)":
+        r"第 2 位（机构类别）是 \1，应为 \2 之一",
+    r"position (\d+) is (.+): the region \(GB/T 2260\) must be digits":
+        r"第 \1 位（行政区划 GB/T 2260）是 \2，应为数字",
+    r"position 18 is (.+): the GB 32100 check character must be (.+)":
+        r"第 18 位是 \1，按 GB 32100 校验码应为 \2",
+    r"position 17 is (.+): the GB 11714 check character must be (.+)":
+        r"第 17 位是 \1，按 GB 11714 校验码应为 \2",
+    r"must be items of the catalogue, (\S+) to (\S+)": r"应为目录中的事项，\1 至 \2",
+    r"must not lie after the event's time, (\S+)": r"不得晚于事件时间，\1",
+    "only a grade can be public": "只有评定的等级可用 public",
+    "must be printable, without outer spaces": "应为可打印字符，首尾无空格",
+    "is required": "必填",
+    r"allowed types: (.+)": r"允许的类型：\1",
+    r"must be one of (.+)": r"应为 \1 之一",
+    r"must be one JSON object: (.+)": r"应为一个 JSON 对象：\1",
+    "must not be nested this deeply": "嵌套过深",
 }
 """Of what the log allows in an act, by its English."""
 

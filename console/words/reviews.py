@@ -23,7 +23,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "rv_public": ("公共信用综合评价", "public grade"),
     "rv_matrix": ("部门评级分歧", "Disagreement between departments"),
     "rv_matrix_hint": (
-        "被同一对部门评级的主体中，两者等级现相差两档以上的比例。点击单元格查看两部门的复核。",
+        "被同一对部门评级的主体中，两者等级现相差两级以上的比例。点击单元格查看两部门的复核。",
         "Of the businesses both grade, the share whose grades lie two levels or more apart now. "
         "A click on a cell shows the reviews between the two.",
     ),
@@ -48,7 +48,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "rv_days_left": ("剩 {} 天", "{} days left"),
     "rv_case": ("等级差异复核", "Grade-gap review"),
     "rv_grades": ("各部门等级与依据", "Every grade and its evidence"),
-    "rv_in_gap": ("相差两档以上", "two levels or more apart"),
+    "rv_in_gap": ("相差两级以上", "two levels or more apart"),
     "rv_since": ("自", "since"),
     "rv_direct": ("直接判定", "direct"),
     "rv_computed_is": ("按事实计算为", "the facts alone give"),
@@ -70,8 +70,9 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "rv_told_changed": ("变化", "changed"),
     "rv_told_resolved": ("办结", "resolved"),
     "rv_no_ledger": (
-        "此处没有通知台账：通知由分发进程记录，用 xinfeng deliveries 查看。",
-        "No ledger of messages here: the dispatcher keeps it; see xinfeng deliveries.",
+        "此处没有通知台账：未开启通知投递，或由分发进程记录（用 xinfeng deliveries 查看）。",
+        "No ledger of messages here: delivery is off, or the dispatcher keeps it "
+        "(xinfeng deliveries).",
     ),
     "rv_none_told": ("尚未通知任何单位", "Nobody has been told yet"),
     "rv_receiver": ("接收单位", "receiver"),

@@ -78,6 +78,8 @@ _SECTIONS: Mapping[str, tuple[str, str]] = {
     "sec_gap": ("等级差异复核", "Reviews of grade gaps"),
     "sec_periods": ("评价周期", "Evaluation periods"),
     "sec_rules": ("预警规则", "Alert rules"),
+    "sec_rules_iot": ("设备监测", "devices"),
+    "sec_rules_surge_dates": ("激增所避开的日期", "dates of surges"),
     "sec_learning": ("权重学习", "Learning"),
     "sec_limits": ("限额", "Limits"),
     "sec_notify": ("通知与升级", "Notification"),

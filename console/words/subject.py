@@ -26,6 +26,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "m_objection": ("答复异议", "answer an objection"),
     "m_review": ("答复等级差异复核", "answer the grade-gap review"),
     "inspections": ("监督检查", "Inspections"),
+    "refused_why": ("退回理由", "why it was refused"),
+    "skip": ("跳到正文", "Skip to the content"),
+    "place": ("区县", "district"),
+    "one_level": ("级", "level"),
     "devices_of": ("联网设备", "Devices"),
     "devices_link": ("查看监测数据", "see readings"),
     "related": ("关联主体", "Related businesses"),
@@ -115,7 +119,11 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "n_undelivered": ("未能送达", "undelivered"),
     "department_answers": ("部门答复", "Answers of departments"),
     "review_of_it": ("等级差异复核", "grade-gap review"),
-    "close_reason": ("办结须写明理由", "closing needs a reason"),
+    "evidence_readings": (
+        "依据是设备读数：见“查看监测数据”。单个读数不作为事实记录。",
+        "The readings of the device; see the link to them. Single readings are no facts on record.",
+    ),
+    "close_reason": ("办结须写明理由。", "Closing needs a reason."),
     "act_confirm": ("将以页面所见状态为准；若他人已先行处理，会提示您。",
                     "Done on the state you see; if somebody was first, you are told."),
     # report

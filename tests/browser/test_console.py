@@ -189,6 +189,24 @@ def test_an_alert_is_acknowledged_by_hand(page: Page, running: Running) -> None:
     assert complaints == []
 
 
+def test_closing_asks_for_the_reason_and_keeps_what_was_typed(page: Page,
+                                                              running: Running) -> None:
+    page.goto(f"{running.url}/alerts/{ALERT}")
+    page.fill("input[name=actor]", "王敏")
+    page.click("button[value=close]")
+    expect(page.locator("textarea[name=note]:invalid")).to_be_focused()
+    expect(page.locator("input[name=actor]")).to_have_value("王敏")
+    page.fill("textarea[name=note]", "查实")
+    page.click("button[value=close]")
+    expect(page.locator(".state").first).to_have_text("已办结")
+    page.goto(f"{running.url}/reviews/review%2F{SUBJECT}%2F1")
+    page.select_option("select[name=decision]", "adjust")
+    page.fill("textarea[name=reason]", "新证据")
+    page.locator("main form button.primary").click()
+    expect(page.locator("select[name=grade]:invalid")).to_be_focused()
+    expect(page.locator("textarea[name=reason]")).to_have_value("新证据")
+
+
 def test_a_cell_of_the_matrix_leads_to_the_reviews_between_two(page: Page,
                                                                running: Running) -> None:
     complaints = watched(page)
@@ -243,6 +261,15 @@ def test_a_red_alert_is_seen_understood_and_acknowledged_by_keyboard(
     page.keyboard.press("Escape")
     expect(page.locator("#keys")).to_be_hidden()
     assert complaints == []
+
+
+def test_the_first_key_leads_past_the_menu(page: Page, running: Running) -> None:
+    page.goto(f"{running.url}/reviews")
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip")).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.querySelector('main').contains(document.activeElement)")
 
 
 def test_what_somebody_else_did_first_is_said(page: Page, running: Running) -> None:

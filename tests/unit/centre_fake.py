@@ -124,7 +124,9 @@ class CentreFake:
             return {"as_of": None, "devices": [], "next": None, "counts": {}}
         rows = [{"subject": "91500106MA5U00011W", "name": "示例", "district": "500106",
                  "item": "cq1-17", "device": XSS_DEVICE, "class": "kitchen",
-                 "metrics": ["temperature_c"], "last_at": "2026-11-22T03:05:00.000Z",
+                 "metrics": ["temperature_c"],
+                 "labels": [{"zh": "后厨温度", "en": "kitchen temperature"}],
+                 "last_at": "2026-11-22T03:05:00.000Z",
                  "states": ["iot-limit"], "state": "over"}]
         return {"as_of": "2026-11-22T03:10:00.000Z", "devices": rows if state != "silent" else [],
                 "next": None if after else "next&one",

@@ -116,6 +116,24 @@ def test_districts_are_a_table_and_a_file(service: FakeService, lang: str) -> No
     assert rows[2][1] == rows[2][2] == "'" + fake.FORMULA and rows[4][4] == rows[4][8] == ""
 
 
+@pytest.mark.parametrize("path", ["/devices", DEVICE, "/subjects", f"/subjects/{SUBJECT}"])
+def test_districts_go_by_their_names(service: FakeService, path: str) -> None:
+    app = create_app(service, items=items(), districts=[
+        {"code": "500106", "name": "沙坪坝区", "column": "0", "row": "0"}])
+    text = TestClient(app, "http://localhost").get(path, headers=HTML).text
+    assert "沙坪坝区" in text and ">500106<" not in text and "区划代码" not in text
+
+
+def test_a_district_is_chosen_by_name_or_code(service: FakeService) -> None:
+    app = create_app(service, items=items(), districts=[
+        {"code": "500106", "name": "沙坪坝区", "column": "0", "row": "0"}])
+    for path in ("/subjects", "/devices"):
+        text = TestClient(app, "http://localhost").get(f"{path}?district=500106", headers=HTML).text
+        assert '<option value="500106" selected>沙坪坝区</option>' in text
+        text = TestClient(app, "http://localhost").get(f"{path}?district=9", headers=HTML).text
+        assert "<option selected>9</option>" in text, "a filter that is on shows"
+
+
 @pytest.mark.parametrize("cell", ["=1", "+1", "-1", "@a", "\t=1", "\r=1"])
 def test_no_cell_is_a_formula(cell: str) -> None:
     assert safe(cell) == "'" + cell
@@ -123,7 +141,8 @@ def test_no_cell_is_a_formula(cell: str) -> None:
 
 def test_devices_are_filtered_and_paged(client: TestClient) -> None:
     text = client.get("/devices?state=over&district=500106", headers=HTML).text
-    assert "监测超限" in text and "after=next%26one" in text and "district=500106" in text
+    assert "监测超限" in text and "后厨温度" in text and "temperature_c" not in text
+    assert "after=next%26one" in text and "district=500106" in text
     assert "没有符合条件的设备" in client.get("/devices?state=silent", headers=HTML).text
     assert client.get("/devices?state=odd", headers=HTML).status_code == 200
     assert client.get("/api/v1/devices?state=odd").status_code == 422
@@ -257,3 +276,10 @@ def test_the_description_has_examples(client: TestClient) -> None:
                  "/policies", "/policies/diff", "/policies/{name}"):
         content = paths[f"/api/v1{path}"]["get"]["responses"]["200"]["content"]
         assert any("example" in each for each in content.values()), path
+
+
+def test_a_policy_is_read_in_words(client: TestClient) -> None:
+    text = client.get("/policy?lang=zh", headers=HTML).text
+    assert "橙色" in text and ">orange<" not in text and "1e+06" not in text
+    assert "预警规则 · 设备监测" in text and "预警规则 · surge_dates" not in text
+    assert "03-08 – 03-25" in text and "严重失信主体名单" in text

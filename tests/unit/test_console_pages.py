@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from console import chart, i18n
 from console.app import create_app
+from console.pages import graveness
 
 ALERT = an_alert(1)["id"]
 QUOTED = ALERT.replace("/", "%2F")
@@ -121,7 +122,7 @@ def test_the_subject_page_explains(client: TestClient) -> None:
     ):
         assert expected in text, expected
     past = client.get(f"/subjects/{SUBJECT}?as_of=2026-10-01").text
-    assert "以下为该日终了时的评价" in past
+    assert "以下为当时的评价，截至" in past
     assert client.get(f"/subjects/{SUBJECT}?as_of=tomorrow").status_code == 400
 
 
@@ -178,7 +179,8 @@ def test_whoever_acts_on_what_has_changed_is_told_who_was_first(
             key = re.search(r'name="key" value="(\w+)"', page)
             seq = re.search(r'name="seq" value="(\d+)"', page)
             assert key and seq
-            forms[name] = {"act": "close", "actor": name, "key": key[1], "seq": seq[1]}
+            forms[name] = {"act": "close", "actor": name, "note": "查实", "key": key[1],
+                           "seq": seq[1]}
         for _ in range(2):
             done = client.post(f"/alerts/{QUOTED}", data=forms[winner])
             assert done.headers["location"] == f"/alerts/{QUOTED}?done=close"
@@ -213,9 +215,12 @@ def test_a_form_sent_again_with_other_words_leads_back(
     [
         ({"act": "explode", "actor": "x"}, 422),
         ({"act": "close"}, 422),
+        ({"act": "close", "actor": "x"}, 422),
+        ({"act": "assign", "actor": "x", "note": " "}, 422),
         ({"act": "silence", "actor": "x"}, 422),
         ({"act": "silence", "actor": "x", "until": "2100-01-01T09:30"}, 422),
         ({"act": "silence", "actor": "x", "until": "soon"}, 422),
+        ({"act": "silence", "actor": "x", "until": "2020-01-01T09:30", "note": "n"}, 422),
     ],
 )
 def test_a_wrong_form_is_explained_on_a_page(
@@ -304,3 +309,37 @@ def test_a_case_shows_grades_tasks_and_what_an_answer_became(client: TestClient)
     assert "reminder 2" in text and "No ledger of messages here" in text
     assert "became the department" in text and "grade adjusted by 市生态环境局" in text
     assert client.get("/reviews/none").status_code == 404
+
+
+def test_an_alert_of_many_names_them(client: TestClient, service: FakeService) -> None:
+    service.put(an_alert(9, rule="regional-surge", members=[SUBJECT, "none-of-ours"]))
+    text = client.get(f"/alerts/{an_alert(9)['id'].replace('/', '%2F')}").text
+    row = next(row["name"] for row in service.subjects() if row["subject"] == SUBJECT)
+    assert re.search(f'<a href="/subjects/{SUBJECT}">[^<]*{row[-5:]}</a>', text)
+    assert '<a href="/subjects/none-of-ours">none-of-ours</a>' in text
+
+
+def test_an_alert_of_a_device_says_where_its_evidence_is(client: TestClient,
+                                                         service: FakeService) -> None:
+    service.put(an_alert(9, rule="iot-silent", evidence=[]))
+    text = client.get(f"/alerts/{an_alert(9)['id'].replace('/', '%2F')}?lang=en").text
+    assert "The readings of the device" in text and "。" not in text.split("<form")[1]
+
+
+def test_the_gravest_alert_of_a_subject_comes_first() -> None:
+    levels = [{"level": level} for level in ("blue", "red", "yellow", "orange", "red")]
+    assert [a["level"] for a in sorted(levels, key=graveness)] == [
+        "red", "red", "orange", "yellow", "blue"]
+
+
+def test_dead_letters_say_why_in_both_languages_and_are_paged(client: TestClient,
+                                                              service: FakeService) -> None:
+    why = "position 18 is 'A': the GB 32100 check character must be '3'"
+    service.dead[:] = [{**service.dead[0], "origin": f"o{n}", "reason": {
+        "field": "subject", "value": "91350100M000100Y4A", "allowed": why,
+        "message": f"subject=91350100M000100Y4A: {why}"}} for n in range(60)]
+    zh, en = (client.get(f"/rejects?lang={lang}").text for lang in ("zh", "en"))
+    assert "按 GB 32100 校验码应为" in zh and "check character" not in zh
+    assert "the GB 32100 check character must be" in en
+    assert ">o59<" in zh and ">o10<" in zh and ">o9<" not in zh and "before=11" in zh
+    assert ">o9<" in client.get("/rejects?before=11").text

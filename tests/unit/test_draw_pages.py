@@ -80,7 +80,7 @@ def test_draws_come_in_pages_without_those_they_drew(client: TestClient) -> None
         before = page["next"]
     assert [d["id"] for d in seen] == made[::-1] and before is None
     assert not any("picked" in d for d in seen)
-    assert client.get("/api/v1/draws?before=never").json() == {"draws": [], "next": None}
+    assert client.get("/api/v1/draws?before=never").status_code == 422
 
 
 def shown(value: Any) -> str:
