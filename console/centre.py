@@ -13,6 +13,7 @@ from console import centre_charts, i18n, policy_page
 from console.centre_api import changes, checked, document, one_device
 from console.service import Row, Service
 from console.view import View, language
+from models.measures import Measure
 
 ROWS_SHOWN = 50
 DIMENSIONS = ("district", "size", "kind")
@@ -21,7 +22,7 @@ Word = Annotated[str, Query(max_length=512)]
 
 
 def centre_pages(service: Service, view: View, names: Mapping[str, str],
-                 measures: Sequence[Row] = ()) -> APIRouter:
+                 measures: Sequence[Measure] = ()) -> APIRouter:
     """Routes of the pages; none changes anything. `names` are those of districts, by code."""
     router = APIRouter(include_in_schema=False)
 
