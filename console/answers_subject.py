@@ -71,12 +71,13 @@ class Measure(Answer, frozen=True):
     text_zh: str
     text_en: str
     seed_ref: Annotated[str, Meta(description="paper and item, see docs/requirements.md")]
+    basis: Annotated[list[Cited], Meta(description="what the facts of a restriction cite; of any "
+                                                   "other measure, the paper it is from")]
     reason: Literal["", "no_fact", "no_basis", "minor", "breached"] = ""
     reason_zh: str = ""
     reason_en: str = ""
     proposal_only: Annotated[bool, Meta(description="true for restrictions")] = False
-    facts: Annotated[list[Named], Meta(description="what it rests on")] = []
-    basis: Annotated[list[Cited], Meta(description="what these facts cite")] = []
+    facts: list[Named] = msgspec.field(default_factory=list)
     until: Annotated[dt.date | None, Meta(description="withheld before this day")] = None
 
 
@@ -90,7 +91,7 @@ class Public(Answer, frozen=True):
     computed: Grade
     assigned: Assigned | None
     period: Period
-    measures: list[Measure] = []
+    measures: list[Measure]
 
 
 class Item(Public, frozen=True):

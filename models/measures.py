@@ -24,6 +24,10 @@ are withheld for a year after a commitment was breached (PRE-06: not every city 
 State: TypeAlias = Literal["recommended", "proposed", "not_applicable", "withheld"]
 Reason: TypeAlias = Literal["", "no_fact", "no_basis", "minor", "breached"]
 
+PAPERS = {"000": "沙坪坝区社会信用体系建设实施意见", "001": "安政办〔2020〕33号",
+          "002": "渝信用办发〔2023〕7号", "003": "凌信办〔2020〕23号",
+          "004": "盐政办发〔2020〕33号"}
+"""Policy papers by their number in docs/requirements.md."""
 OF_ALL = frozenset({"principle", "withholding"})
 """Kinds that belong to no grade."""
 WITHHELD_MONTHS = 12
@@ -93,6 +97,18 @@ def proposals(catalogue: Iterable[Measure], grade: str, grounds: Grounds,
         else:
             out.append(Proposal(one, "recommended", "", ()))
     return out
+
+
+def paper(seed_ref: str) -> Cited:
+    """The paper that a reference names, and the item in it.
+
+    Examples
+    --------
+    >>> paper("002 三(三)"), paper("京发〔2026〕1号第三条")
+    (('渝信用办发〔2023〕7号', '三(三)'), ('京发〔2026〕1号第三条', ''))
+    """
+    number, _, item = seed_ref.partition(" ")
+    return (PAPERS[number], item) if number in PAPERS else (seed_ref, "")
 
 
 def grounds(public: Iterable[Segment], card: Card, day: int,

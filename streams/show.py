@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from alerts import lifecycle, rules
-from config.measures import shipped
 from models.calendar import to_date
 from models.gap import InForce, extremes
 from models.grade import STEP, letter
@@ -85,7 +84,7 @@ class _Description:
         every = {row[0] for records in (self.subject.facts, self.subject.signals)
                  for row in RECORD.iter_unpack(records)}
         self.refs = self.subject.refs(every)
-        self.measures = Measures(self.view, self.ref, shipped())
+        self.measures = Measures(self.subject, lambda: self.view, self.ref)
         self.then: dict[int, tuple[Card, list[Any]]] = {}
 
     def whole(self) -> Row:
