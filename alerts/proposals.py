@@ -49,7 +49,7 @@ def _from(one: Measure) -> Advice:
 
 
 _MORE = Advice(INSPECTIONS, ("风险较高，适当提高抽查比例和频次",
-                             "high risk: draw and inspect it more often"), "001 7")
+                             "high risk: draw and inspect it more often"), "000 14")
 _ON_SITE = Advice(INSPECTIONS, ("加强现场检查，核实禁入期间的经营活动",
                                 "inspect it on site: what was done while it was barred"),
                   "002 三(四)")

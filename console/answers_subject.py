@@ -71,6 +71,7 @@ class Measure(Answer, frozen=True):
     text_zh: str
     text_en: str
     seed_ref: Annotated[str, Meta(description="paper and item, see docs/requirements.md")]
+    paper: str
     basis: Annotated[list[Cited], Meta(description="what the facts of a restriction cite; of any "
                                                    "other measure, the paper it is from")]
     reason: Literal["", "no_fact", "no_basis", "minor", "breached"] = ""

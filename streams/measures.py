@@ -72,7 +72,7 @@ class Measures:
         Returns
         -------
         `kind`, `state` (recommended, proposed, not_applicable, withheld), `channel_zh`, `text_zh`
-        and the same in `en`, `seed_ref`, and as `basis` the paper it is from. A restriction has
+        and the same in `en`, `seed_ref`, `paper`, and as `basis` that paper. A restriction has
         `proposal_only` and `facts`, and as `basis` what these cite; one that is not applicable and
         an incentive that is withheld, `reason` and its words; the latter `facts` and `until` too.
         """
@@ -150,7 +150,8 @@ def measures_of(shard: Shard, key: str) -> Callable[[str, str], list[Row]]:
 
 def _words(channel: tuple[str, str], text: tuple[str, str], seed_ref: str) -> Row:
     return {"channel_zh": channel[0], "channel_en": channel[1], "text_zh": text[0],
-            "text_en": text[1], "seed_ref": seed_ref, "basis": _basis([paper(seed_ref)])}
+            "text_en": text[1], "seed_ref": seed_ref, "paper": " ".join(paper(seed_ref)).strip(),
+            "basis": _basis([paper(seed_ref)])}
 
 
 def _basis(laws: Iterable[Cited]) -> list[Row]:
