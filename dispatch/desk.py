@@ -29,6 +29,7 @@ from alerts.notify import (
 from alerts.routing import Directory, Route, route
 from alerts.told import Catalogue
 from alerts.worktime import WorkTime
+from config.measures import shipped
 from dispatch import undelivered
 from dispatch.answer_link import SHORT_MAX, Links
 from dispatch.ledger import Held, Ledger, Pair
@@ -260,7 +261,7 @@ class Desk:
         """Write one letter, and that it was written."""
         person = self.directory.by_id[receiver]
         entries = [entry(c.held.notice, d.wants, self.items, self.base_url, self.time.offset_ms,
-                         now_ms) for c, d in going]
+                         now_ms, shipped()) for c, d in going]
         # A reminder is another letter than the one before about the same transition.
         salt = [f"{c.held.notice.id} {c.pair.told.at_ms} {c.pair.told.reminders}"
                 for c, _ in going if c.pair.told.at_ms]
