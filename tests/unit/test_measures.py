@@ -29,6 +29,7 @@ from models.gap import Grades
 from models.grade import letter
 from models.ledger import resolve
 from storage.effects import AlertChanged, SubjectChanged
+from streams import checkpoint
 from streams.batch import Feed
 from streams.embedded import Embedded
 from streams.measures import advice, measures_of
@@ -249,14 +250,18 @@ def test_no_restriction_of_a_city_is_unfounded(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_every_change_of_a_grade_in_force_is_said_once(seed: int) -> None:
+    """Also where the state was written down and read again in between."""
     shape = ev.Shape(span_d=200)
     made = ev.build(ev.draw(seed, 80, shape), shape)
     shard = ev.shard("plain")
     told: dict[str, dict[str, str]] = {}
     moved = 0
     with ev.quick_cards():
-        for entry in [*ev.entries(made), ev.change("nervous", 0), ev.tick(ev.end_ms(made)),
-                      ev.tick(ev.end_ms(made, 400))]:
+        for n, entry in enumerate([*ev.entries(made), ev.change("nervous", 0),
+                                   ev.tick(ev.end_ms(made)),
+                                   ev.tick(ev.end_ms(made, 400))]):
+            if n % 20 == 19:
+                shard = checkpoint.load(list(checkpoint.dump(shard)))
             for effect in shard.step([entry._replace(
                     recorded_ms=max(entry.recorded_ms, shard.clock_ms))]):
                 if isinstance(effect, SubjectChanged):
