@@ -14,8 +14,10 @@ import msgspec
 from alerts import message
 from alerts.notice import REVIEW_RULE, Fact, Notice, rank
 from alerts.notify import Reason
+from alerts.proposals import proposals
 from alerts.told import Catalogue
 from models.calendar import DAY_MS, to_date
+from models.measures import Measure
 from models.notify_policy import Receiver
 
 EVIDENCE_MAX = 8
@@ -73,6 +75,8 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     cell: str = ""
     review: str = ""
     """Id of the review that is to be answered, where it is about one."""
+    advice: list[Words] = []
+    """What is proposed, for people to decide on."""
 
 
 class Letter(msgspec.Struct, frozen=True, array_like=True):
@@ -102,8 +106,8 @@ class Letter(msgspec.Struct, frozen=True, array_like=True):
 
 
 def entry(notice: Notice, reason: str, items: Catalogue, base_url: str, offset_ms: int,
-          now_ms: int) -> Entry:
-    """An alert as a letter tells it."""
+          now_ms: int, catalogue: Sequence[Measure] = ()) -> Entry:
+    """An alert as a letter tells it. `catalogue`: the measures that may be proposed."""
     title, body = _words(notice, items, now_ms)
     return Entry(
         notice.id, notice.rule, notice.level, notice.state, reason, notice.subject, notice.name,
@@ -111,7 +115,8 @@ def entry(notice: Notice, reason: str, items: Catalogue, base_url: str, offset_m
         [_proof(f, offset_ms) for f in notice.evidence[:EVIDENCE_MAX]], notice.evidence,
         notice.opened_ms, notice.updated_ms, notice.seq, link(base_url, notice),
         notice.kind, notice.district, notice.cell,
-        notice.id if notice.rule == REVIEW_RULE else notice.facts.get("review", ""))
+        notice.id if notice.rule == REVIEW_RULE else notice.facts.get("review", ""),
+        [Words(*one.text) for one in proposals(notice, catalogue)])
 
 
 def letter(receiver: Receiver, entries: Sequence[Entry], now_ms: int, base_url: str, *,

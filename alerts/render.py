@@ -223,6 +223,9 @@ def _alone(e: Entry, language: str, short: bool) -> list[str]:
     lines = [who or e.subject, body]
     if proof:
         lines.append(f"事实：{proof}" if zh else f"facts: {proof}")
+    advice = ("；" if zh else "; ").join(clean(a.of(language)) for a in e.advice)
+    if advice:
+        lines.append(f"建议（由人决定）：{advice}" if zh else f"proposed (people decide): {advice}")
     return lines
 
 

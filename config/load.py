@@ -169,11 +169,6 @@ def items(path: Path | None = None) -> list[dict[str, str]]:
     return _csv(path, _layers(path)["catalogue"]["items"], ("id",))
 
 
-def measures() -> list[dict[str, str]]:
-    """Measures by grade of the papers, for people: `grade`, `channel`, `measure`, `seed_ref`."""
-    return _csv(POLICY, "catalogue/measures.csv", ("grade", "channel", "measure", "seed_ref"))
-
-
 def _layers(path: Path, *over: Path) -> dict[str, Any]:
     """A TOML file laid over the one it extends. `over`: what is being laid over it."""
     if path.resolve() in over:
@@ -297,4 +292,4 @@ def _explain(raw: Any, type_: Any, message: str) -> str:
     return f"{path}={value!r}: {text}"
 
 
-__all__ = ["POLICY", "ConfigError", "Settings", "items", "measures", "policy", "settings"]
+__all__ = ["POLICY", "ConfigError", "Settings", "items", "policy", "settings"]

@@ -56,6 +56,32 @@ class Period(Answer, frozen=True):
     credit_score: Score
 
 
+class Cited(Answer, frozen=True):
+    law: str
+    article: Annotated[str, Meta(description='"" where the basis was written as one text')]
+
+
+class Measure(Answer, frozen=True):
+    """A measure of the grade in force. Nothing is done by itself: people decide."""
+
+    kind: Literal["incentive", "attention", "restriction"]
+    state: Literal["recommended", "proposed", "not_applicable", "withheld"]
+    channel_zh: str
+    channel_en: str
+    text_zh: str
+    text_en: str
+    seed_ref: Annotated[str, Meta(description="paper and item, see docs/requirements.md")]
+    paper: str
+    basis: Annotated[list[Cited], Meta(description="what the facts of a restriction cite; of any "
+                                                   "other measure, the paper it is from")]
+    reason: Literal["", "no_fact", "no_basis", "minor", "breached"] = ""
+    reason_zh: str = ""
+    reason_en: str = ""
+    proposal_only: Annotated[bool, Meta(description="true for restrictions")] = False
+    facts: list[Named] = msgspec.field(default_factory=list)
+    until: Annotated[dt.date | None, Meta(description="withheld before this day")] = None
+
+
 class Public(Answer, frozen=True):
     """The public grade."""
 
@@ -66,6 +92,7 @@ class Public(Answer, frozen=True):
     computed: Grade
     assigned: Assigned | None
     period: Period
+    measures: list[Measure]
 
 
 class Item(Public, frozen=True):

@@ -29,9 +29,10 @@ from console.pages_situation import watching
 from console.pages_write import acting
 from console.receipts import Receive, receiving
 from console.security import ANSWERS, LOOPBACK, Guard
-from console.service import Row, Service
+from console.service import Service
 from console.sse import Streams
 from console.view import Items, View, language
+from models.measures import Measure
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 ORDERS_MAX = 8
@@ -44,7 +45,7 @@ def create_app(
     token: str | None = None,
     allow_hosts: Sequence[str] = LOOPBACK,
     items: Items | None = None,
-    measures: Sequence[Row] = (),
+    measures: Sequence[Measure] = (),
     streams: Streams | None = None,
     body_bytes_max: int = BODY_BYTES_MAX,
     receive: Receive | None = None,
@@ -64,7 +65,7 @@ def create_app(
     items
         The supervision catalogue, {item id: row of items.csv}.
     measures
-        Measures by grade: rows of measures.csv, for people.
+        Measures by grade (`config.measures`), for people.
     streams
         The alert streams, where a runner wants to tune them.
     body_bytes_max

@@ -13,6 +13,7 @@ from console import centre_charts, i18n, policy_page
 from console.centre_api import changes, checked, document, one_device
 from console.service import Row, Service
 from console.view import View, language
+from models.measures import Measure
 
 ROWS_SHOWN = 50
 DIMENSIONS = ("district", "size", "kind")
@@ -20,7 +21,7 @@ DEVICE_STATES = ("suspicious", "over", "silent", "well")
 Word = Annotated[str, Query(max_length=512)]
 
 
-def centre_pages(service: Service, view: View, measures: Sequence[Row] = ()) -> APIRouter:
+def centre_pages(service: Service, view: View, measures: Sequence[Measure] = ()) -> APIRouter:
     """Routes of the pages; none changes anything."""
     router = APIRouter(include_in_schema=False)
 

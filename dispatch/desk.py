@@ -20,6 +20,7 @@ from alerts.notify import HELD, Decision, Reason, Told, after, decide, digest_ms
 from alerts.routing import Directory, Route, route
 from alerts.told import Catalogue
 from alerts.worktime import WorkTime
+from config.measures import shipped
 from dispatch import undelivered
 from dispatch.answer_link import SHORT_MAX, Links
 from dispatch.channel import is_machine, parts
@@ -64,7 +65,7 @@ class Desk:
         self.time = time
         self.endpoints = {r: tuple(e) for r, e in endpoints.items() if e}
         self.directory = Directory(policy, self.endpoints)
-        self.items = items
+        self.items, self.measures = items, shipped()
         self.base_url = base_url
         self.tally = Tally()
         self.links = links
@@ -263,7 +264,7 @@ class Desk:
         """Write one letter, and that it was written."""
         person, ends = self.directory.by_id[receiver], self.endpoints.get(receiver, ())
         entries = [entry(c.held.notice, d.wants, self.items, self.base_url, self.time.offset_ms,
-                         now_ms) for c, d in going]
+                         now_ms, self.measures) for c, d in going]
         # A reminder is another letter than the one before about the same transition.
         salt = [f"{c.held.notice.id} {c.pair.told.at_ms} {c.pair.told.reminders}"
                 for c, _ in going if c.pair.told.at_ms]

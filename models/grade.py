@@ -16,6 +16,8 @@ from models.scorecard import UNGRADED, Card
 
 STEP = struct.Struct("<HiB")
 """One change of a computed grade: item code, day, grade 0..3 (A..D)."""
+TOLD = struct.Struct("<HB")
+"""A grade in force: item code, grade."""
 
 
 class Walk(NamedTuple):

@@ -19,6 +19,8 @@ from models.policy import PenaltyClasses
 RECORD = struct.Struct("<QQqiiIHBB")
 """key, of [64-bit identities], time [ms], day1, day2 [days], extra, item [code], type, variant."""
 SIZE = RECORD.size
+TYPE_AT = SIZE - 2
+"""Where in a record its type stands."""
 KEY = struct.Struct("<Q")
 
 Row: TypeAlias = tuple[int, int, int, int, int, int, int, int, int]

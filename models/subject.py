@@ -75,10 +75,10 @@ class Subject:
     both hold `records.RECORD` rows, with `refs` (source code, id, newline) in the same order.
     """
 
-    __slots__ = ("acted", "alerts", "cancelled_day", "change_day", "detected", "devices", "due",
-                 "fact_refs", "facts", "fall", "group", "key", "low", "marked", "parked", "path",
-                 "profile", "signal_refs", "signals", "spotless", "unjudged", "verdicts",
-                 "view_day", "windows")
+    __slots__ = ("acted", "alerts", "bases", "cancelled_day", "change_day", "detected", "devices",
+                 "due", "fact_refs", "facts", "fall", "group", "key", "low", "marked", "parked",
+                 "path", "profile", "signal_refs", "signals", "spotless", "told", "unjudged",
+                 "verdicts", "view_day", "windows")
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -86,6 +86,8 @@ class Subject:
         self.signals = b""
         self.fact_refs = b""
         self.signal_refs = b""
+        self.bases = b""
+        """What its penalties and listings cite (`basis.line`), in order of arrival."""
         self.path = b""
         """`grade.STEP` rows: every change of every computed grade."""
         self.change_day = 0
@@ -102,6 +104,9 @@ class Subject:
         self.group = 0
         self.marked = False
         """Whether it ever was listed or assigned a grade: its gap shows in no path."""
+        self.told = b""
+        """`grade.TOLD` rows: the grades in force that were last said of a marked subject; those of
+        any other are the last ones of its paths."""
         self.profile = b""
         self.cancelled_day = 0
         self.fall: tuple[int, int, int] = _NO_FALL

@@ -121,6 +121,9 @@ class SubjectChanged(msgspec.Struct, frozen=True):
     recorded_ms: int
     pairs: list[tuple[str, str, bool]] = []
     """Every two departments that grade it, in the order of names, and whether they lie apart."""
+    in_force: list[dict[str, Any]] = []
+    """Grades in force that changed: item, from, to. A computed grade may change behind a
+    department's own, and a listing or a department changes what is in force behind no path."""
 
 
 class OpenAlerts(msgspec.Struct, frozen=True, gc=False):

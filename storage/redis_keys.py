@@ -9,7 +9,7 @@ import msgspec
 
 from storage.effects import Reason
 
-SCHEMA = 3
+SCHEMA = 4
 """Raised when a key changes its form: a view is then built again from the log."""
 DEAD = msgspec.msgpack.Decoder(tuple[int, str, str, str, str, str, Reason, bytes]).decode
 """A dead letter: received [epoch ms], origin, source, id, type, subject, reason, bytes."""

@@ -96,7 +96,7 @@ def _subject(s: Subject) -> list[Any]:
             s.marked, s.acted, s.view_day, s.spotless, s.low,
             _PACK(list(s.detected.values())) if s.detected else None,
             [(*k, anomaly.dump(w)) for k, w in s.windows.items()] if s.windows else None,
-            _PACK(list(s.verdicts.items())) if s.verdicts else None]
+            _PACK(list(s.verdicts.items())) if s.verdicts else None, s.bases, s.told]
 
 
 def _restore(row: list[Any]) -> Subject:
@@ -118,4 +118,5 @@ def _restore(row: list[Any]) -> Subject:
                      for item, device, metric, state in row[21]}
     if row[22]:
         s.verdicts = dict(_VERDICTS(row[22]))
+    s.bases, s.told = row[23:25]
     return s

@@ -26,6 +26,7 @@ from typer.exceptions import TyperException
 from config import channels as channels_
 from config import load
 from config.load import ConfigError
+from config.measures import shipped
 from models.policy import digest as policy_digest
 from models.policy import encode
 from storage.sqlite_store import StoreError
@@ -128,7 +129,8 @@ def check_config(policy: PolicyFile = None, settings: SettingsFile = None,
         "policy": {"file": str(policy or load.POLICY), "version": read.version,
                    "hash": policy_digest(encode(read)), "items": len(read.items),
                    "departments": len({i.department for i in read.items}),
-                   "devices": len(read.devices), "subject_scheme": read.subject_scheme,
+                   "devices": len(read.devices), "measures": len(shipped()),
+                   "subject_scheme": read.subject_scheme,
                    "calendar_to": read.calendar.covered_to.isoformat()},
         "settings": {"file": str(settings or load.SETTINGS), "http": f"{chosen.http.host}:"
                      f"{chosen.http.port}", "token": bool(chosen.http.token),

@@ -24,6 +24,7 @@ from storage.sqlite_store import StoreError
 from storage.view import Change, MarkMismatch, Placed
 from streams import checkpoint, codec, rows
 from streams.change import Cards, change, place, touched
+from streams.measures import measures_of
 from streams.outgoing import Message, Outgoing
 from streams.pipeline import Shard
 from streams.tally import Tally
@@ -94,7 +95,8 @@ class Keeper:
         self.flush_max_events = flush_max_events
         self.reopened = 0
         self._log, self._view, self._outbox, self._checkpoints = log, view, outbox, checkpoints
-        self._outgoing = Outgoing(topics, partition, self._name_of, self._profile_of)
+        self._outgoing = Outgoing(topics, partition, self._name_of, self._profile_of,
+                                  lambda key: measures_of(self.shard, key))
         self._held: list[Placed] = []
         self._said: list[Message] = []
         """In words as each envelope ends: said again after a crash they must be the same."""
@@ -241,8 +243,7 @@ class Keeper:
     # ------------------------------------------------------------------------------------- saying
 
     def flush(self) -> None:
-        """Say what follows from the envelopes folded since: first on the topics, then in the view.
-        """
+        """Say what follows from the envelopes folded since: on the topics, then in the view."""
         if self.applied <= self.shown or self.shard.timeline is None:
             return
         with self._turn:
@@ -275,8 +276,7 @@ class Keeper:
         return self._outgoing.messages(placed, self._named[1], card.offset_ms)
 
     def _reopen(self, mark: int) -> None:
-        """The view lost something, or somebody else wrote to it: begin again from where it stands.
-        """
+        """The view lost something, or another wrote to it: begin again from where it stands."""
         _LOG.warning('msg="the view stands elsewhere, folding again" partition=%d view=%d '
                      "expected=%d", self.partition, mark, self.shown)
         self.reopened += 1

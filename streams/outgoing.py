@@ -7,7 +7,7 @@ something again says it under the same id, and a reader drops what it has seen.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -43,6 +43,7 @@ ANALYSIS = "urn:xinfeng:analysis"
 HOURS = "urn:xinfeng:log:hours"
 MONDAY = 4
 """Day of the first full week since 1970."""
+MeasuresOf: TypeAlias = Callable[[str], Callable[[str, str], list[dict[str, Any]]]]
 _ENCODE = msgspec.json.Encoder().encode
 
 
@@ -63,14 +64,18 @@ class Outgoing:
         Name of a subject, "" when it has none.
     profile_of
         Its kind and district too.
+    measures_of
+        Its measures, by item and grade.
     """
 
     def __init__(self, topics: Topics, partition: int, name_of: Callable[[str], str],
-                 profile_of: Callable[[str], tuple[str, str]] = lambda _: ("", "")) -> None:
+                 profile_of: Callable[[str], tuple[str, str]] = lambda _: ("", ""),
+                 measures_of: MeasuresOf = lambda _: lambda *_: []) -> None:
         self.topics = topics
         self.partition = partition
         self._name_of = name_of
         self._profile_of = profile_of
+        self._measures_of = measures_of
 
     def messages(self, effects: Iterable[Placed], items: Catalogue,
                  offset_ms: int) -> Iterator[Message]:
@@ -111,6 +116,7 @@ class Outgoing:
                     yield _event(topics.assessments, effect.subject, id,
                                  "xinfeng.assessment.changed", effect.subject, effect.recorded_ms,
                                  _assessment(effect))
+                    yield from self._recommended(id, effect, items)
                 case Rejected():
                     data = rows.reject_row(effect.recorded_ms, "log", effect.source, effect.id,
                                            effect.type, effect.subject, effect.reason, raw)
@@ -148,6 +154,21 @@ class Outgoing:
                 case OpenAlerts():
                     pass  # A count for lists: whoever reads alerts can count them.
 
+
+    def _recommended(self, id: str, effect: SubjectChanged, items: Catalogue) -> Iterator[Message]:
+        """The measures of every grade in force that changed."""
+        if not effect.in_force:
+            return
+        measures = self._measures_of(effect.subject)
+        for moved in effect.in_force:
+            item = moved["item"]
+            yield _event(self.topics.proposals, effect.subject, f"{id}-{item}",
+                         "xinfeng.measure.recommended", effect.subject, effect.recorded_ms, {
+                             "subject": effect.subject, "name": effect.name, "kind": effect.kind,
+                             "district": effect.district, "item": item,
+                             "department": items.get(item, {}).get("department", ""),
+                             "from": moved["from"], "to": moved["to"],
+                             "measures": measures(item, moved["to"])})
 
     def _told(self, topic: str, id: str, type_: str, effect: ForAnalysis, time_ms: int,
               subject: str = "", source: str = SOURCE) -> Message:

@@ -14,11 +14,11 @@ import xxhash
 
 from alerts import lifecycle, pairs, review_history, rules
 from alerts.matters import MATTER_RULES, PUBLICATION
+from models import basis, norms
 from models import events as e
-from models import norms
 from models import records as r
 from models.gap import extremes
-from models.grade import STEP, letter, walk
+from models.grade import STEP, TOLD, letter, walk
 from models.identity import Identities, seal
 from models.ledger import (
     DAY_MS,
@@ -404,6 +404,8 @@ class Shard:
         else:
             subject.facts += r.RECORD.pack(*row)
             subject.fact_refs += line
+        if isinstance(event, e.PenaltyDecided | e.ListEntered):
+            subject.bases += basis.line(row[0], event.data.basis)
 
     def _judge(self, subject: Subject, event: e.Event, row: r.Row, target: r.Row | None) -> None:
         """Decide how much of the subject must be looked at after a record was added.
@@ -901,7 +903,22 @@ class Shard:
             profile.size if profile else "", letter(public), letter(lowest), gap,
             sum(a.state in lifecycle.OPEN for a in alerts.values()),
             [{"item": card.item_ids[i], "from": letter(a), "to": letter(b), "since": d}
-             for i, a, b, d in changes], self.clock_ms, pairs.shared(graded, card)))
+             for i, a, b, d in changes], self.clock_ms, pairs.shared(graded, card),
+            [{"item": card.item_ids[i], "from": letter(a), "to": letter(b)}
+             for i, a, b in self._moved(subject, changes, graded)]))
+
+    def _moved(self, subject: Subject, changes: list[tuple[int, int, int, int]],
+               graded: dict[int, int]) -> list[tuple[int, int, int]]:
+        """(item, from, to) of the grades in force that are others than were last told."""
+        if not subject.marked:
+            # In force is what is computed.
+            return [change[:3] for change in changes]
+        before = dict(TOLD.iter_unpack(subject.told)) if subject.told else {
+            code: subject.grade_at(code, self.day) for code in subject.graded_items()} | {
+            code: was for code, was, _, _ in changes}
+        subject.told = b"".join(TOLD.pack(*x) for x in sorted(graded.items()))
+        return [(item, was, now) for item in sorted({*before, *graded})
+                if (was := before.get(item, UNGRADED)) != (now := graded.get(item, UNGRADED))]
 
     # -------------------------------------------------------------------------------- the others
 

@@ -154,6 +154,8 @@ def _named(look: Look, shown: Row) -> list[Row]:
     refs += [item["assigned"]["event"] for item in (*shown["items"].values(), shown["public"])
              if item["assigned"]]
     refs += [x["event"] for x in (*shown["repairable"], *shown["lists"])]
+    refs += [e for item in (*shown["items"].values(), shown["public"])
+             for x in item["measures"] for e in x.get("facts", ())]
     keys = dict.fromkeys(identity(ref["source"], ref["id"]) for ref in refs)
     return [look.row(look.fact(key)) for key in keys]
 

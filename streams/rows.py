@@ -1,4 +1,5 @@
-"""Effects as the JSON objects the outside sees (contract section 2). Pure."""
+"""Effects as the JSON objects the outside sees (contract section 2). Pure, but for the catalogue
+of measures shipped."""
 
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ from models.ledger import DAY_MS
 from models.policy import Policy
 from storage import tallies
 from storage.effects import AlertChanged, DrawnChanged, Evidence, Reason, ReviewChanged
+from streams.measures import advice
 from streams.show import iso_day, iso_ms
 
 Row = dict[str, Any]
@@ -67,7 +69,7 @@ def alert_row(effect: AlertChanged, seq: int, name: str, items: Catalogue, offse
         "body": message.body(effect, name, items),
         "evidence": [_evidence(e, variant, offset_ms)
                      for e, variant in zip_longest(effect.evidence, variants)],
-        "proposals": [],
+        "proposals": advice(effect),
         "was": effect.was,
         "reason": effect.reason,
         "actor": effect.actor,

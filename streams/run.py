@@ -19,6 +19,7 @@ from config import load
 from config.channels import Channels
 from config.districts import districts
 from config.load import ConfigError, Settings
+from config.measures import shipped
 from console.answering import Read
 from console.app import create_app
 from console.receipts import Receive
@@ -193,7 +194,7 @@ def console_of(service: Service, settings: Settings, policy_path: Path | None, h
     return create_app(
         service, token=settings.http.token or None,
         allow_hosts=[*LOOPBACK, *settings.http.hosts, f"[{host}]" if ":" in host else host],
-        items={row["id"]: row for row in load.items(policy_path)}, measures=load.measures(),
+        items={row["id"]: row for row in load.items(policy_path)}, measures=shipped(),
         districts=districts(policy_path), answers=answers,
         body_bytes_max=settings.intake.body_max_bytes, receive=receive)
 

@@ -20,6 +20,7 @@ from models.records import GRADES, ISSUERS, LISTED, LISTS, RECORD, WHOLE_SUBJECT
 from models.score import Contribution, of_item, score
 from models.scorecard import UNGRADED, Card, Timeline
 from streams.fold import fold
+from streams.measures import Measures
 from streams.pipeline import Shard
 from streams.repair import path, repairable
 
@@ -83,6 +84,7 @@ class _Description:
         every = {row[0] for records in (self.subject.facts, self.subject.signals)
                  for row in RECORD.iter_unpack(records)}
         self.refs = self.subject.refs(every)
+        self.measures = Measures(self.subject, lambda: self.view, self.ref)
         self.then: dict[int, tuple[Card, list[Any]]] = {}
 
     def whole(self) -> Row:
@@ -139,6 +141,7 @@ class _Description:
             "weights": card.weights,
             "period": self.period(code),
             "contributions": self.contributions(scores.contributions),
+            "measures": self.measures.of(code, _letter(held)),
         }
 
     def public(self, held: InForce | None) -> Row:
@@ -149,7 +152,8 @@ class _Description:
                 "assigned": self.assigned(WHOLE_SUBJECT),
                 "period": self.period(WHOLE_SUBJECT),
                 "contributions": self.contributions(
-                    c for c in scores.contributions if c.public)}
+                    c for c in scores.contributions if c.public),
+                "measures": self.measures.of(WHOLE_SUBJECT, _letter(held))}
 
     def contributions(self, of: Iterable[Contribution]) -> list[Row]:
         return [{"indicator": c.indicator, "points": c.milli / 1000,
@@ -241,6 +245,10 @@ class _Description:
 
 
 def _grade(held: InForce | None) -> Row:
-    return {"grade": letter(UNGRADED if held is None else held.grade),
+    return {"grade": _letter(held),
             "grade_source": "computed" if held is None else held.source,
             "since": iso_day(held.since) if held is not None else None}
+
+
+def _letter(held: InForce | None) -> str:
+    return letter(UNGRADED if held is None else held.grade)

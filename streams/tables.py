@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -43,6 +44,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "lead": ("领先（95% 区间）", "lead (95 % interval)"),
     "drifting": ("预测质量下降", "the forecasts have become worse"),
     "shadow": ("影子模型（不影响等级）", "in shadow (touch no grade)"),
+    "measures": ("措施（由人决定，详见 --json）", "measures (people decide; more with --json)"),
     "vanishes": ("将消失预警", "alerts that would vanish"),
 }
 
@@ -160,6 +162,15 @@ def subject(s: Row, lang: Lang, items: Catalogue) -> None:
                       _w(lang, i["grade_source"]), i["since"] or "", f"{i['credit_score']:.1f}",
                       f"{i['risk_score']:.1f}", f"{100 * i['risk_probability']:.1f} %")
     out.print(table)
+    table = _table(lang, "item", "grade", "measures")
+    for id, i in (*s["items"].items(), ("public", public)):
+        counts = Counter((m["kind"], m["state"]) for m in i["measures"])
+        if counts:
+            table.add_row(name(id), _marked(i["grade"], i["grade"]), " · ".join(
+                f"{word(lang, 'ui', f'ms_{kind}')} {n} ({word(lang, 'ui', f'ms_{state}')})"
+                for (kind, state), n in counts.items()))
+    if table.row_count:
+        out.print("", table, sep="\n")
     for id, i in s["items"].items():
         table = _table(lang, "points", "record", "indicator", "facts", title=f"\n{name(id)}")
         for c in i["contributions"]:

@@ -17,6 +17,7 @@ import faust
 from prometheus_client import start_http_server
 
 from config.load import Settings
+from config.measures import shipped
 from storage import kafka_log, kafka_topics
 from storage.checkpoint_files import Checkpoints
 from storage.kafka_client import Topics
@@ -172,6 +173,7 @@ class Worker:
         log = KafkaLog(settings.kafka)
         self.partitions = log.partitions()
         log.close()
+        shipped()  # A wrong catalogue is named at the start, not by the first change of a grade.
         self._outbox = KafkaOutbox(settings.kafka)
         self._view = view_of(settings)
         self._pool = ThreadPoolExecutor(THREADS_MAX, "keeper")

@@ -9,6 +9,7 @@ from console.words import (
     departments,
     devices,
     draws,
+    measures,
     models,
     reviews,
     rules,
@@ -27,4 +28,4 @@ def merged(*tables: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]
 
 
 PAGES = merged(situation.WORDS, subject.WORDS, reviews.WORDS, departments.WORDS, devices.WORDS,
-               models.WORDS, rules.WORDS, acts.WORDS, draws.WORDS)
+               models.WORDS, rules.WORDS, acts.WORDS, draws.WORDS, measures.WORDS)

@@ -14,7 +14,7 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ import pytest
 import yaml
 from cluster import Given
 from confluent_kafka import Consumer
+from story import ITEM, OTHER, Story
 
 from config import load
 from config.districts import district_names
@@ -53,13 +54,15 @@ from streams import codec, outgoing, rows
 from streams.analysis import Concluded
 from streams.feeds import CHECKED, structured
 from streams.intake import Intake
+from streams.measures import measures_of
 from streams.outgoing import Message, Outgoing, conclusion
 from streams.service import EmbeddedService
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT: dict[str, Any] = yaml.safe_load((ROOT / "docs/asyncapi.yaml").read_text("utf-8"))
 SCHEMA = json.loads(gzip.decompress((ROOT / "tests/data/asyncapi-3.0.0.json.gz").read_bytes()))
-OUT = ("assessments", "alerts", "reviews", "rejects", "signals", "examples", "conclusions")
+OUT = ("assessments", "alerts", "reviews", "proposals", "rejects", "signals", "examples",
+       "conclusions")
 BEIJING_MS = 8 * 3_600_000
 
 
@@ -140,9 +143,28 @@ def said(changes: list[Change | Dead], prefix: str = "xinfeng") -> Iterator[Mess
             id = f"{topics.records}/0/{n}"
             yield Message(topics.rejects, id.encode(), outgoing.dead_letter(id, x))
         else:
-            yield from Outgoing(topics, x.partition, lambda _: "某企业").messages(
-                x.effects, items, BEIJING_MS)
+            yield from Outgoing(topics, x.partition, lambda _: "某企业", measures_of=measured
+                                ).messages(x.effects, items, BEIJING_MS)
     yield from (Message(topics.conclusions, b"", conclusion(one)) for one in concluded())
+
+
+@cache
+def story() -> Story:
+    """A business with measures of every state."""
+    made = Story()
+    made.do("2026-05-04", "penalty.decided")
+    made.do("2026-05-05", "grade.assigned", grade="C")
+    made.do("2026-05-05", "grade.assigned", item="cq1-40", grade="C")
+    made.do("2026-05-05", "grade.assigned", item=OTHER, grade="A")
+    promise = made.do("2026-05-06", "commitment.made", due_on="2026-06-01", item="cq1-50")
+    made.do("2026-05-07", "commitment.breached", of=promise)
+    return made
+
+
+def measured(_: str) -> Callable[[str, str], list[dict[str, Any]]]:
+    """Of each grade the measures of that business, in every state they have."""
+    held = measures_of(story().shard, story().key)
+    return lambda _, grade: [x for item in (ITEM, "cq1-40") for x in held(item, grade)]
 
 
 def rare() -> list[Placed]:
@@ -225,10 +247,30 @@ def test_what_is_said_fits_its_payload(changes: list[Change | Dead]) -> None:
         "xinfeng.assessment.changed", "xinfeng.alert.changed", "xinfeng.review.changed",
         "xinfeng.review.answered", "xinfeng.event.rejected", "xinfeng.signal", "xinfeng.example",
         "xinfeng.hour.passed", "xinfeng.policy.taken", "xinfeng.device.summary",
-        "xinfeng.concluded"}
+        "xinfeng.concluded", "xinfeng.measure.recommended"}
     unusual = list(Outgoing(Topics.of("xinfeng"), 0, lambda _: "").messages(rare(), {}, 0))
     assert [wrong(m.topic, m.value) for m in unusual] == [[]] * 6
     assert "raw_base64" in unusual[0].value.decode()
+
+
+def test_every_state_of_a_measure_fits_and_a_restriction_needs_its_words(
+        changes: list[Change | Dead]) -> None:
+    said_of = [json.loads(x.value) for x in said(changes) if b"measure.recommended" in x.value]
+    assert len({(e["source"], e["id"]) for e in said_of}) == len(said_of)
+    states = Counter((x["kind"], x["state"]) for e in said_of for x in e["data"]["measures"])
+    assert set(states) == {("attention", "recommended"), ("restriction", "proposed"),
+                           ("restriction", "not_applicable"), ("incentive", "withheld")}
+    first = next(e for e in said_of if e["data"]["to"] == "C")
+    topic = Topics.of("xinfeng").proposals
+    assert wrong(topic, json.dumps(first).encode()) == []
+    for x in first["data"]["measures"]:
+        kept, x["state"] = x["state"], "imposed"
+        assert wrong(topic, json.dumps(first).encode())
+        x["state"] = kept
+        if x["kind"] == "restriction":
+            x["proposal_only"] = False
+            assert wrong(topic, json.dumps(first).encode())
+            x["proposal_only"] = True
 
 
 def test_a_planted_fault_is_found(changes: list[Change | Dead]) -> None:

@@ -392,9 +392,20 @@ def test_a_draw_over_all_partitions(site: Roles) -> None:
                          json={"actor": "李处", "reason": "并入联合检查"})
         assert gone.status_code == 200
         eventually(lambda: http.get(f"/api/v1/draws/{draw['id']}").json()["released"] == 4)
-    told = {x["subject"]: x["data"]["state"]
-            for x in site.said(site.topics.proposals)[0].values()}
+    said = site.said(site.topics.proposals)[0].values()
+    told = {x["subject"]: x["data"]["state"] for x in said
+            if x["type"] == "xinfeng.inspection.changed"}
     assert told == {wanted[0]: "fail"} | dict.fromkeys(wanted[1:], "released")
+    # The failed inspection is the first thing that grades it: its measures are told as they are.
+    measured = {x["data"]["item"]: x["data"] for x in said
+                if x["type"] == "xinfeng.measure.recommended" and x["subject"] == wanted[0]}
+    with site.http() as http:
+        held = http.get(f"/api/v1/subjects/{wanted[0]}").json()
+    held["items"]["public"] = held["public"]
+    assert set(measured) == {"cq2-03", "public"}
+    for item, data in measured.items():
+        assert (data["from"], data["to"]) == ("ungraded", held["items"][item]["grade"])
+        assert data["measures"] == held["items"][item]["measures"] != []
 
 
 def unused(partition: int) -> list[str]:

@@ -78,9 +78,15 @@ def an_alert(number: int, **changes: Any) -> Row:
         ],
         "proposals": [
             {
+                "kind": "attention",
+                "state": "recommended",
+                "channel_zh": "行政指导",
+                "channel_en": "Guidance",
                 "text_zh": "约谈主要负责人",
                 "text_en": "Interview the person in charge",
-                "basis": [{"law": "食品安全法", "article": "第一百一十四条"}],
+                "seed_ref": "002 三(三)",
+                "paper": "渝信用办发〔2023〕7号 三(三)",
+                "basis": [{"law": "渝信用办发〔2023〕7号", "article": "三(三)"}],
             }
         ],
     } | changes

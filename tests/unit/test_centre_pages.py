@@ -17,7 +17,7 @@ from console_fake import SUBJECT, FakeService, items
 from starlette.testclient import TestClient
 from test_console_pages import Outline
 
-from config import load
+from config.measures import shipped
 from console import centre_charts, i18n, policy_page
 from console.app import create_app
 from console.ranking_csv import safe
@@ -39,7 +39,7 @@ def service() -> FakeService:
 
 @pytest.fixture
 def client(service: FakeService) -> TestClient:
-    app = create_app(service, items=items(), measures=load.measures())
+    app = create_app(service, items=items(), measures=shipped())
     return TestClient(app, "http://localhost", follow_redirects=False)
 
 

@@ -261,7 +261,7 @@ def test_a_silence_that_is_over_before_it_begins_is_refused(tmp_path: Path) -> N
     with world(tmp_path) as (site, _):
         site.feed(1)
         past = AlertActIn("甲", "查", dt.datetime(2020, 1, 1, tzinfo=dt.UTC))
-        with pytest.raises(Problem, match=r"until="2020-01-01.*: must lie after now"):
+        with pytest.raises(Problem, match=r'until="2020-01-01.*: must lie after now'):
             Acts(site.service).on_alert(site.alerts()[0]["id"], "silence", past, "")
 
 

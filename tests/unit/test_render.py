@@ -20,6 +20,7 @@ from alerts.letter import Entry, Letter, Words, entry, letter
 from alerts.message import BODIES
 from alerts.notice import REVIEW_RULE, Fact
 from alerts.notify import Reason
+from config.measures import shipped
 from models.events import EVENT_TYPES
 from models.notify_policy import LEVELS, Receiver
 
@@ -34,7 +35,7 @@ def made(*entries: Entry, language: str = "zh", digest: bool = False, most: int 
 
 
 def one(reason: str = Reason.FIRST, **over: object) -> Entry:
-    return entry(notice(**over), reason, ITEMS, BASE, OFFSET_MS, NOW)
+    return entry(notice(**over), reason, ITEMS, BASE, OFFSET_MS, NOW, shipped())
 
 
 CHANNELS: dict[str, tuple[Callable[[Letter], str], Callable[[str], int], int]] = {
@@ -72,6 +73,20 @@ def test_a_renderer_that_cuts_at_the_end_is_caught(name: str) -> None:
     assert not faults(make(x), size, limit, x)
 
 
+def test_what_is_proposed_stands_in_it_where_there_is_room() -> None:
+    fell = one(rule="grade-drop", facts={"from": "A", "to": "C"})
+    assert fell.advice[0].en == "drawn for inspection more often"
+    for name, said in (("wecom", True), ("wecom-text", True), ("feishu", True), ("email", True),
+                       ("sms", False)):
+        make, size, limit = CHANNELS[name]
+        text = make(made(fell))
+        assert ("建议（由人决定）：适当提高抽查比例；" in text) == said, name
+        assert not faults(text, size, limit, made(fell))
+    assert "proposed (people decide): drawn" in render.email(made(fell, language="en"))[1]
+    over = one(rule="grade-drop", facts={"from": "A", "to": "C"}, state="resolved")
+    assert over.advice == [] and "由人决定" not in render.email(made(over))[1]
+
+
 names = st.text(min_size=1, max_size=3_000)
 
 
@@ -102,6 +117,7 @@ def test_a_message_as_people_read_it() -> None:
         "重庆示例餐饮管理有限公司：市市场监管局“春、秋季校园及周边食品安全专项检查”于 2026-11-16 "
         "由 B 级降为 D 级，依据见所列事实，请核查并视情调整监管措施。",
         "事实：2026-11-15 行政处罚",
+        "建议（由人决定）：列为重点监管对象；大幅提高抽取比例；加强现场检查",
         "依据 1 条",
         f"查看与办理：{BASE}/alerts/grade-drop-1"]
     many = render.wecom_text(made(one(), one(id="grade-drop-2", level="red"), language="en"))
