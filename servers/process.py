@@ -26,7 +26,7 @@ class Server:
     """A server with its data in `folder`; a new object on the same folder goes on with the data."""
 
     name: ClassVar[str]
-    start_s: ClassVar[float] = 20.0
+    start_s: ClassVar[float] = 60.0
 
     def __init__(self, folder: Path, port: int) -> None:
         self.folder = folder.resolve()

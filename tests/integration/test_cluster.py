@@ -39,7 +39,7 @@ def test_parity(partitions: int, workers: int, city: Path, embedded: dict[str, A
                 tmp_path: Path, kafka: cluster.Given, redis_server: Any) -> None:
     site = Site(tmp_path, prefix=f"parity{partitions}x{workers}", partitions=partitions,
                 kafka=kafka.address, redis_url=redis_server.address)
-    found = parity.through_kafka(site, city, workers, 120)
+    found = parity.through_kafka(site, city, workers, 300)
     assert killtest.differences(found, embedded) == []
     assert found["ended"] == []
     assert found["said"] == embedded["transitions"].total()
