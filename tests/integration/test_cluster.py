@@ -46,10 +46,11 @@ def test_parity(partitions: int, workers: int, city: Path, embedded: dict[str, A
     # A handover may say some of it twice, under the same ids: `said` counts ids.
 
 
+@pytest.mark.timeout(1_200)
 def test_kill_test(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     try:
         wrong = killtest.killtest(tmp_path, subjects=2_500, kills=6, seed=11, partitions=4,
-                                  workers=2, limit_s=240)
+                                  workers=2, limit_s=480)
     except ServerError as error:
         cluster.missing(error)
     with capsys.disabled():
