@@ -600,8 +600,10 @@ def test_partitions_that_faust_gives_to_nobody(make: Callable[..., Roles], tmp_p
     (tmp_path / "sitecustomize.py").write_text(
         # What its assignor does when a broker that is just back names no partitions.
         "from faust.assignor.partition_assignor import PartitionAssignor\n"
-        "PartitionAssignor._get_copartitioned_groups = classmethod(lambda *_: {})\n", "utf-8")
-    site.environment["PYTHONPATH"] = str(tmp_path)
+        "PartitionAssignor._get_copartitioned_groups = classmethod(lambda *_: {})\n"
+        # It ends for certain; how soon is a matter of patience.
+        "from streams import worker\nworker.WATCH_S, worker.UNHELD_S = 0.5, 2.0\n", "utf-8")
+    site.environment["PYTHONPATH"] = os.pathsep.join([str(tmp_path), str(roles.ROOT)])
     site.start("worker1")
     del site.environment["PYTHONPATH"]
     site.start("intake1")
