@@ -90,7 +90,7 @@ class Receivers:
 
     def __enter__(self) -> Receivers:
         self._thread.start()
-        self._ready.wait(10)
+        assert self._ready.wait(60)
         return self
 
     def __exit__(self, *_: object) -> None:

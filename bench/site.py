@@ -149,8 +149,8 @@ class Site:
             one = topic == self.topics.conclusions
             for partition in range(1 if one else self.settings.kafka.feed_partitions):
                 at = TopicPartition(topic, partition)
-                end = consumer.get_watermark_offsets(at, timeout=10)[1]
-                left += end - max(consumer.committed([at], timeout=10)[0].offset, 0)
+                end = consumer.get_watermark_offsets(at, timeout=60)[1]
+                left += end - max(consumer.committed([at], timeout=60)[0].offset, 0)
         consumer.close()
         return left
 
@@ -173,8 +173,8 @@ class Site:
         for topic in (self.topics.signals, self.topics.examples):
             for partition in range(self.settings.kafka.partitions):
                 at = TopicPartition(topic, partition)
-                end = consumer.get_watermark_offsets(at, timeout=10)[1]
-                left += end - max(consumer.committed([at], timeout=10)[0].offset, 0)
+                end = consumer.get_watermark_offsets(at, timeout=60)[1]
+                left += end - max(consumer.committed([at], timeout=60)[0].offset, 0)
         consumer.close()
         return left
 
@@ -207,10 +207,10 @@ class Site:
                              "enable.auto.commit": False})
         found: dict[str, Any] = {}
         repeats: Counter[str] = Counter()
-        parts = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        parts = consumer.list_topics(topic, timeout=60).topics[topic].partitions
         for partition in parts:
             at, end = 0, consumer.get_watermark_offsets(TopicPartition(topic, partition),
-                                                        timeout=10)[1]
+                                                        timeout=60)[1]
             consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING)])
             while at < end:
                 for message in consumer.consume(5_000, timeout=1.0):

@@ -32,7 +32,7 @@ class Kafka(Server):
     """Keeps every message for ever, and makes no topic that nobody asked for."""
 
     name: ClassVar[str] = "kafka"
-    start_s: ClassVar[float] = 90.0
+    start_s: ClassVar[float] = 180.0
 
     def __init__(self, folder: Path, port: int, heap_mb: int = 512) -> None:
         super().__init__(folder, port)

@@ -26,7 +26,7 @@ class Server:
     """A server with its data in `folder`; a new object on the same folder goes on with the data."""
 
     name: ClassVar[str]
-    start_s: ClassVar[float] = 20.0
+    start_s: ClassVar[float] = 60.0
 
     def __init__(self, folder: Path, port: int) -> None:
         self.folder = folder.resolve()
@@ -161,17 +161,25 @@ def taken(port: int) -> bool:
 
 
 _RANDOM = random.SystemRandom()
-_GIVEN: set[int] = set()
+_CLAIMS: list[socket.socket] = []
 
 
 def free_port() -> int:
     """A port nobody listens on, below those the kernel gives to outgoing connections: one of them
-    may not sit on the port while its server is being restarted."""
+    may not sit on the port while its server is being restarted. It is given to nobody else on this
+    machine who asks here, as long as this process lives: its server may not have bound it yet."""
     for _ in range(100):
-        # Neither seeded, as tests are, nor given twice: nobody may sit on the first one yet.
-        port = _RANDOM.randrange(20_000, 32_000)
-        if port not in _GIVEN and not taken(port):
-            _GIVEN.add(port)
+        port = _RANDOM.randrange(20_000, 32_000)  # not seeded, as tests are
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            # A name without a file (unix(7)): the kernel lets one process have it, and takes it
+            # back however that process ends.
+            claim.bind(f"\0xinfeng-port-{port}")
+        except OSError:
+            claim.close()
+            continue
+        _CLAIMS.append(claim)
+        if not taken(port):
             return port
     raise ServerError("no free port between 20000 and 32000")
 

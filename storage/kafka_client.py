@@ -7,6 +7,7 @@ administers, Faust (aiokafka) assigns partitions to workers.
 from __future__ import annotations
 
 import socket
+import time
 from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
@@ -16,6 +17,8 @@ RECORD_MAX_BYTES = 16_000_000
 """The largest record a client sends; the broker's own limit is usually lower."""
 POLL_EVERY = 100
 """Records handed over between two looks at what became of the earlier ones."""
+REFUSAL_S, REFUSAL_CALM_S = 20.0, 2.0
+"""How long a broker may take to say why it refuses us, and how long after another complaint."""
 QUEUED_MAX_KB = 65_536
 """What a producer or consumer holds in memory at most; beyond it, it waits."""
 
@@ -114,21 +117,29 @@ def kafka_python(access: Access) -> dict[str, Any]:
             **{k: v for k, v in given.items() if v}}
 
 
-def refusal(access: Access, wait_s: float = 2.0) -> str:
+def refusal(access: Access) -> str:
     """Why no broker talks to us, where one is there: a wrong password, an authority we do not know.
-    "" = nobody listens. Of the clients only this one is told."""
+    "" = nobody listens, or one answers by now. Of the clients only this one is told."""
     heard: list[KafkaError] = []
     asking = Producer({**confluent(access), "log_level": 0, "error_cb": heard.append})
-    with suppress(KafkaException):
-        asking.list_topics(timeout=wait_s)
-    asking.poll(0)
-    for error in heard:
-        if error.code() in (KafkaError._AUTHENTICATION, KafkaError._SSL):
-            key = "sasl_…" if error.code() == KafkaError._AUTHENTICATION else "ssl_…"
-            return f"{error.str().partition(' (after')[0]}; see kafka.{key} of the settings"
+    until = time.monotonic() + REFUSAL_S
+    while time.monotonic() < until:
+        try:
+            asking.list_topics(timeout=0.1)
+            return ""
+        except KafkaException:
+            asking.poll(0)
+        for error in heard:
+            if error.code() in (KafkaError._AUTHENTICATION, KafkaError._SSL):
+                key = "sasl_…" if error.code() == KafkaError._AUTHENTICATION else "ssl_…"
+                return f"{error.str().partition(' (after')[0]}; see kafka.{key} of the settings"
+        if heard:
+            # That nobody listens is heard at once, and a refusal may still come.
+            until = min(until, time.monotonic() + REFUSAL_CALM_S)
     for server in access.servers.split(","):
         host, _, port = server.strip().rpartition(":")
-        with suppress(OSError, ValueError), socket.create_connection((host, int(port)), wait_s):
+        with suppress(OSError, ValueError), socket.create_connection(
+                (host, int(port)), REFUSAL_CALM_S):
             return (f"something listens on {server.strip()}, but does not answer to "
                     f"kafka.security_protocol={access.security_protocol}")
     return ""

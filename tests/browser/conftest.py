@@ -1,4 +1,4 @@
-"""The browser that all tests here share, a module at a time."""
+"""The browser that all tests here share, a module at a time, and how long they wait for it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from looks import WAIT_MS
+from playwright.sync_api import Browser, expect, sync_playwright
 
+expect.set_options(timeout=WAIT_MS)
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 
 
@@ -22,6 +24,7 @@ def browser() -> Iterator[Browser]:
         pytest.skip(message)
     with sync_playwright() as playwright:
         # The tests' container runs as root, where chromium's own sandbox cannot.
-        made = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        made = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"],
+                                          timeout=2 * WAIT_MS)
         yield made
         made.close()

@@ -8,9 +8,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Locator, Page, expect
 
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
+WAIT_MS = 60_000
+"""For what takes a moment on a machine that is not busy."""
 SERIOUS = ("serious", "critical")
 Looks = tuple[Literal["light", "dark"], Literal["zh", "en"], tuple[int, ...]]
 LOOKS: tuple[Looks, ...] = (("light", "zh", (390, 3840, 1280)), ("dark", "en", (1280, 390)))
@@ -40,6 +42,14 @@ def too_wide(page: Page) -> int:
     return int(page.evaluate("document.documentElement.scrollWidth - innerWidth"))
 
 
+def at_rest(plot: Locator) -> None:
+    """Wait until a chart has drawn all it is going to: what it shows can then be clicked."""
+    expect(plot.locator("canvas").first).to_be_visible()
+    plot.page.wait_for_function(
+        "(plot) => echarts.getInstanceByDom(plot).getZr().animation.isFinished()",
+        arg=plot.element_handle())
+
+
 def watched(page: Page) -> list[str]:
     """What the browser complains about, as it comes."""
     complaints = list[str]()
@@ -59,7 +69,7 @@ def wrong(browser: Browser, url: str, pages: Mapping[str, str], looks: Looks) ->
     out, shots = list[str](), os.environ.get("XINFENG_SHOTS")
     with closing(browser.new_context(locale="zh-CN", color_scheme=scheme)) as context:
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(WAIT_MS)
         complaints = watched(page)
         page.on("request", lambda request: complaints.append(request.url)
                 if not request.url.startswith((url, "data:")) else None)

@@ -18,11 +18,12 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 
 from centre_fake import HASH, OLD, XSS_DEVICE
 from console_fake import SUBJECT, XSS, FakeService, an_alert, items
-from looks import LOOKS, Looks, axe, watched, wrong
+from looks import LOOKS, WAIT_MS, Looks, at_rest, axe, watched, wrong
 from playwright.sync_api import Browser, Page, expect
 
 from console.answering import Addressee
 from console.app import create_app
+from servers.process import free_port
 
 pytestmark = pytest.mark.browser
 
@@ -72,7 +73,7 @@ class Running:
             level = ("orange", "red", "yellow", "blue")[number % 4]
             self.service.put(an_alert(number, level=level))
         self.service.submit([b'{"id": "<script>alert(1)</script>"}'], "http:10.0.0.1")
-        self.port = 0
+        self.port = free_port()
         self.start()
 
     @property
@@ -85,15 +86,15 @@ class Running:
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run)
         self.thread.start()
-        deadline = time.monotonic() + 10
-        while not self.server.started and time.monotonic() < deadline:
+        while not self.server.started:
+            assert self.thread.is_alive()
             time.sleep(0.01)
-        self.port = self.server.servers[0].sockets[0].getsockname()[1]
 
     def stop(self) -> None:
         self.app.state.streams.close()
         self.server.should_exit = True
-        self.thread.join(10)
+        self.thread.join(60)
+        assert not self.thread.is_alive()
 
 
 @pytest.fixture
@@ -107,7 +108,7 @@ def running() -> Iterator[Running]:
 def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(locale="zh-CN")
     page = context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(WAIT_MS)
     yield page
     context.close()
 
@@ -132,7 +133,7 @@ def test_alerts_arrive_live_once_and_as_text(page: Page, running: Running) -> No
     expect(page.locator("#link")).to_have_attribute("data-state", "live")
     expect(rows).to_have_count(8)
     running.service.put(an_alert(30, level="red"))
-    expect(rows).to_have_count(9, timeout=2_000)
+    expect(rows).to_have_count(9)
     first = rows.first
     expect(first.locator("[data-slot=title]")).to_have_text("部门间等级相差两级（30）")
     expect(first.locator("[data-slot=name]")).to_have_text(XSS)
@@ -158,7 +159,7 @@ def test_a_restart_loses_and_doubles_nothing(page: Page, running: Running) -> No
     for number in (20, 21, 22):
         running.service.put(an_alert(number))
     running.start()
-    expect(page.locator("#link")).to_have_attribute("data-state", "live", timeout=20_000)
+    expect(page.locator("#link")).to_have_attribute("data-state", "live")
     expect(rows).to_have_count(11)
     ids = rows.evaluate_all("(all) => all.map((each) => each.dataset.id)")
     assert len(set(ids)) == 11
@@ -213,8 +214,8 @@ def test_a_cell_of_the_matrix_leads_to_the_reviews_between_two(page: Page,
     page.set_viewport_size({"width": 1280, "height": 900})
     page.goto(f"{running.url}/reviews?lang=en")
     plot = page.locator("figure[data-chart=disagreement] .plot")
-    expect(plot.locator("canvas").first).to_be_visible()
     plot.scroll_into_view_if_needed()
+    at_rest(plot)
     box = plot.bounding_box()
     assert box is not None
     # Two departments: the right upper quarter of the grid is where they meet.

@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from looks import LOOKS, Looks, axe, watched, wrong
+from looks import LOOKS, WAIT_MS, Looks, axe, watched, wrong
 from playwright.sync_api import Browser, Page, expect
 from test_console import Running
 
@@ -49,7 +49,7 @@ def test_pages_are_quiet_fit_and_are_accessible(browser: Browser, running: Runni
 def page(browser: Browser) -> Iterator[Page]:
     with closing(browser.new_context(locale="zh-CN", accept_downloads=True)) as context:
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(WAIT_MS)
         yield page
 
 
@@ -114,7 +114,7 @@ def test_the_pages_work_without_script(browser: Browser, running: Running,
                                        paths: dict[str, str]) -> None:
     with closing(browser.new_context(locale="zh-CN", java_script_enabled=False)) as context:
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(WAIT_MS)
         page.goto(f"{running.url}{paths['draw']}")
         expect(page.locator("#picked tbody tr")).to_have_count(100)
         expect(page.locator("[data-print]")).to_be_hidden()

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from looks import LOOKS, Looks, axe, wrong
+from looks import LOOKS, WAIT_MS, Looks, at_rest, axe, wrong
 from playwright.sync_api import Browser, Page, expect
 
 from config import load
@@ -52,20 +52,20 @@ def url(service: EmbeddedService) -> Iterator[str]:
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
     thread = threading.Thread(target=server.run)
     thread.start()
-    deadline = time.monotonic() + 10
-    while not server.started and time.monotonic() < deadline:
+    while not server.started:
+        assert thread.is_alive()
         time.sleep(0.01)
     yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     app.state.streams.close()
     server.should_exit = True
-    thread.join(10)
+    thread.join(60)
 
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(locale="zh-CN", viewport={"width": 1280, "height": 900})
     made = context.new_page()
-    made.set_default_timeout(10_000)
+    made.set_default_timeout(WAIT_MS)
     complaints = list[str]()
     made.on("console", lambda m: complaints.append(m.text) if m.type != "log" else None)
     made.on("pageerror", lambda error: complaints.append(str(error)))
@@ -150,8 +150,8 @@ def test_a_form_that_is_refused_leads_back(page: Page, service: EmbeddedService,
 def test_from_a_score_to_the_fact_that_moved_it(page: Page, url: str) -> None:
     page.goto(f"{url}/subjects/{SUBJECT}")
     figure = page.locator("figure[data-chart=course]")
-    expect(figure.locator("canvas")).to_be_visible()
     figure.locator("summary").scroll_into_view_if_needed()
+    at_rest(figure.locator(".plot"))
     # Where the chart says that the mark of the fine stands, a click leads to it.
     spot = page.evaluate("""() => {
         const plot = document.querySelector("figure[data-chart=course] .plot");
@@ -161,7 +161,6 @@ def test_from_a_score_to_the_fact_that_moved_it(page: Page, url: str) -> None:
         const [x, y] = chart.convertToPixel({seriesIndex: 2}, mark.value);
         return {x: box.left + x, y: box.top + y, href: mark.href};
     }""")
-    page.wait_for_timeout(1_200)  # until the dots have grown
     page.mouse.click(spot["x"], spot["y"])
     page.wait_for_url(f"**{spot['href']}")
     expect(page.locator("li:target")).to_contain_text("PEN-2025-118")

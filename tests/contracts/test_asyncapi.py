@@ -353,7 +353,7 @@ class PlainReader:
                                   for ref in channels])
 
     def read(self, count: int) -> None:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 180
         while count and time.monotonic() < until:
             message = self._consumer.poll(0.5)
             if message is None or message.error():

@@ -15,7 +15,7 @@ from typing import Any
 import events as ev
 import httpx
 import redis
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
 from bench.site import ROOT, XINFENG, Site
 from config import load
@@ -25,6 +25,8 @@ from storage.partition import partition_of
 
 NOW = dt.datetime.now(dt.UTC)
 BASIS = [{"law": "食品安全法", "article": "1"}]
+LIMIT_S = 150.0
+"""For what takes a second on a machine that is not busy."""
 
 
 def line(id: str, type_: str, subject: str, days: float, data: Any = None, **more: Any) -> bytes:
@@ -63,13 +65,13 @@ def in_partition(n: int, partitions: int, count: int = 1) -> list[str]:
     return [c for c in ev.codes(200) if partition_of(c, partitions) == n][:count]
 
 
-def eventually(there: Callable[[], Any], limit_s: float = 40.0) -> Any:
+def eventually(there: Callable[[], Any], limit_s: float = LIMIT_S) -> Any:
     """The first answer that is one; a server that is just coming up gives none."""
     until = time.monotonic() + limit_s
     while True:
         try:
             found = there()
-        except (httpx.HTTPError, redis.RedisError, OSError):
+        except (httpx.HTTPError, redis.RedisError, KafkaException, OSError):
             found = None
         if found:
             return found
@@ -107,11 +109,14 @@ class Roles(Site):
         return (self.folder / f"{name}.log").read_text("utf-8")
 
     def http(self, name: str = "console") -> httpx.Client:
-        return httpx.Client(base_url=f"http://127.0.0.1:{self.ports[name]}", timeout=20)
+        return httpx.Client(base_url=f"http://127.0.0.1:{self.ports[name]}", timeout=60)
+
+    def metrics(self, role: str) -> str:
+        return httpx.get(f"http://127.0.0.1:{self.ports[role]}/metrics", timeout=60).text
 
     def metric(self, role: str, name: str) -> float | None:
         """What a role says of a metric; None = nothing."""
-        text = httpx.get(f"http://127.0.0.1:{self.ports[role]}/metrics", timeout=5).text
+        text = self.metrics(role)
         found = [x for x in text.splitlines() if x.startswith(name + " ")]
         return float(found[0].rpartition(" ")[2]) if found else None
 
@@ -127,11 +132,11 @@ class Roles(Site):
         out.flush()
 
     def leader(self) -> str:
-        """The intake that works; "" = none does."""
+        """The one intake that works; "" = none does, or each was asked on another side of a
+        handover and said that it does."""
         leads = [x for x in self.roles if x.startswith("intake")
                  and self.metric(x, "xinfeng_intake_leads") == 1]
-        assert len(leads) < 2
-        return leads[0] if leads else ""
+        return leads[0] if len(leads) == 1 else ""
 
     def accepted(self) -> int:
         return int(self.reader().counts().get("accepted", 0))
@@ -142,9 +147,9 @@ class Roles(Site):
         """Key, value and headers of every record of a topic, as bytes."""
         consumer = Consumer({**confluent(self.settings.kafka), "group.id": "of the tests",
                              "enable.auto.commit": False, "fetch.wait.max.ms": 10})
-        for partition in consumer.list_topics(topic, timeout=10).topics[topic].partitions:
+        for partition in consumer.list_topics(topic, timeout=60).topics[topic].partitions:
             at, end = 0, consumer.get_watermark_offsets(TopicPartition(topic, partition),
-                                                        timeout=10)[1]
+                                                        timeout=60)[1]
             consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING)])
             while at < end:
                 message = consumer.poll(1.0)

@@ -7,7 +7,6 @@ SMTP server, a gateway of short messages, and a real Alertmanager.
 from __future__ import annotations
 
 import json
-import socket
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -53,7 +52,7 @@ def made(count: int = 1, **over: Any) -> Letter:
     return letter(PERSON, entries, now_ms(), BASE, entries_max=1_000)
 
 
-def channel(kind: str, port: int, secret: str = "", timeout_s: float = 2.0) -> Channel:
+def channel(kind: str, port: int, secret: str = "", timeout_s: float = 30.0) -> Channel:
     secret = secret or (SECRET if kind == "webhook" else ROBOT_SECRET)
     one = ChannelSettings("scjg", kind, f"http://127.0.0.1:{port}{PATHS.get(kind, '')}", True,
                           secret, private=True)
@@ -181,10 +180,8 @@ class Inbox:
 @pytest.fixture
 def inbox() -> Iterator[tuple[Inbox, int]]:
     box = Inbox()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    controller = Controller(box, hostname="127.0.0.1", port=port)
+    port = free_port()
+    controller = Controller(box, hostname="127.0.0.1", port=port, ready_timeout=60.0)
     controller.start()
     yield box, port
     controller.stop()
@@ -193,7 +190,7 @@ def inbox() -> Iterator[tuple[Inbox, int]]:
 def mail(port: int, form: Any = "email") -> AppriseChannel:
     url = (f"mailto://127.0.0.1:{port}?from=xinfeng@example.gov.cn&to=joint@example.gov.cn"
            "&mode=insecure")
-    return AppriseChannel("joint/email", "joint", url, form, timeout_s=2.0)
+    return AppriseChannel("joint/email", "joint", url, form, timeout_s=30.0)
 
 
 def test_mail(inbox: tuple[Inbox, int]) -> None:

@@ -39,17 +39,18 @@ def test_parity(partitions: int, workers: int, city: Path, embedded: dict[str, A
                 tmp_path: Path, kafka: cluster.Given, redis_server: Any) -> None:
     site = Site(tmp_path, prefix=f"parity{partitions}x{workers}", partitions=partitions,
                 kafka=kafka.address, redis_url=redis_server.address)
-    found = parity.through_kafka(site, city, workers, 120)
+    found = parity.through_kafka(site, city, workers, 300)
     assert killtest.differences(found, embedded) == []
     assert found["ended"] == []
     assert found["said"] == embedded["transitions"].total()
     # A handover may say some of it twice, under the same ids: `said` counts ids.
 
 
+@pytest.mark.timeout(1_200)
 def test_kill_test(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     try:
         wrong = killtest.killtest(tmp_path, subjects=2_500, kills=6, seed=11, partitions=4,
-                                  workers=2, limit_s=240)
+                                  workers=2, limit_s=480)
     except ServerError as error:
         cluster.missing(error)
     with capsys.disabled():

@@ -26,8 +26,9 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow]
 def check(found: dict[str, Any], kills: int) -> None:
     assert len(found["killed"]) == kills
     assert (found["missing"], found["gaps"], found["processed_twice"]) == (0, 0, 0), found
-    # A crash may send what it was just sending again, one message a kill and no more.
-    assert found["duplicates"] <= kills + 1, found
+    # A crash may send what it was just sending again: of receivers that are quick one message a
+    # kill, and on a machine that is busy all are slow (`dispatch.gate`).
+    assert found["duplicates"] <= kills * found["receivers"], found
 
 
 def test_embedded() -> None:
@@ -61,9 +62,9 @@ def dead(run: Cluster, server: Receivers) -> None:
     server.behaviours["r1"] = Behaviour(status=404)
     item = departments(2)[1][1]
     run.feed(events(900, item))
-    wait_for(lambda: states() == ["firing"], "nobody hears of the dead receiver", 30.0)
+    wait_for(lambda: states() == ["firing"], "nobody hears of the dead receiver")
     server.behaviours["r1"] = Behaviour()
-    wait_for(lambda: states() == ["resolved"], "it does not end", 30.0)
+    wait_for(lambda: states() == ["resolved"], "it does not end")
     assert len(server.names["r1"].alerts) == 76
     # The auditor in the dispatcher read each record once.
     assert "fell between" not in run.log("dispatcher")

@@ -22,7 +22,6 @@ from typing import Any
 
 import cluster
 import events as ev
-import httpx
 import msgspec
 import pytest
 import roles
@@ -95,22 +94,33 @@ def make(kafka: cluster.Given, own_redis: Redis, tmp_path: Path) -> Iterator[Cal
 
 
 @pytest.fixture(scope="module")
-def site(kafka: cluster.Given, own_redis: Redis,
-         tmp_path_factory: pytest.TempPathFactory) -> Iterator[Roles]:
-    """Two intakes, a worker, a console; the feeds have the broker's time."""
-    made = Roles(tmp_path_factory.mktemp("site"), prefix=RUN, partitions=PARTITIONS,
-                 feed_time="broker", checkpoint_s=2, kafka=kafka.address,
-                 redis_url=own_redis.address)
-    made.start_servers()
+def sites() -> Iterator[list[Roles]]:
+    """The last one is at work; whoever spoils it closes it, and the next test has a new one: in
+    which order tests come to a worker of xdist is not known."""
+    made: list[Roles] = []
+    yield made
     try:
+        assert [one.dead() for one in made if one.roles] in ([], [[]])
+    finally:
+        for one in made:
+            one.close()
+
+
+@pytest.fixture
+def site(sites: list[Roles], kafka: cluster.Given, own_redis: Redis,
+         tmp_path_factory: pytest.TempPathFactory) -> Roles:
+    """Two intakes, a worker, a console; the feeds have the broker's time."""
+    if not sites or not sites[-1].roles:
+        made = Roles(tmp_path_factory.mktemp("site"), prefix=f"{RUN}-{len(sites)}",
+                     partitions=PARTITIONS, feed_time="broker", checkpoint_s=2,
+                     kafka=kafka.address, redis_url=own_redis.address)
+        sites.append(made)
+        made.start_servers()
         for name in ("intake1", "intake2", "worker1", "analyst", "console"):
             made.start(name)
-        eventually(lambda: min(made.marks()) > 0, 90)
+        eventually(lambda: min(made.marks()) > 0, 2 * roles.LIMIT_S)
         eventually(lambda: made.http().get("/readyz").status_code == 200)
-        yield made
-        assert made.dead() == []
-    finally:
-        made.close()
+    return sites[-1]
 
 
 @pytest.fixture
@@ -125,9 +135,9 @@ def said(capsys: pytest.CaptureFixture[str]) -> Callable[..., list[Any]]:
 
 def settled(site: Roles) -> None:
     """Everything published was taken, folded and shown; ticks go on all the while."""
-    eventually(lambda: site.feeds_left() == 0, 30)
+    eventually(lambda: site.feeds_left() == 0)
     ends = site.log_ends()
-    eventually(lambda: all(a >= b for a, b in zip(site.marks(), ends, strict=True)), 30)
+    eventually(lambda: all(a >= b for a, b in zip(site.marks(), ends, strict=True)))
 
 
 def stable(row: Row) -> Row:
@@ -186,6 +196,7 @@ def test_publish_good_and_bad(site: Roles, said: Callable[..., list[Any]],
     """What is good is shown; what is bad is a dead letter that names field, value and what is
     allowed, on its topic and in the view; a complainant is nowhere in clear."""
     good, other = roles.in_partition(0, PARTITIONS, 2)
+    before = site.reader().rejected()
     bad = {
         "": b'not JSON, complainant: ' + SECRETS[1].encode() + MARK.encode(),
         "type": line("x1", "complaint.field", good, 1, {"complainant": SECRETS[2], "x": MARK}),
@@ -201,21 +212,22 @@ def test_publish_good_and_bad(site: Roles, said: Callable[..., list[Any]],
     [row] = said("publish", str(file), "--settings", str(site.path))
     assert row == {site.topics.records: 3, site.topics.penalties: 1, site.topics.complaints: 8}
     settled(site)
+    eventually(lambda: site.reader().rejected() == before + len(bad))
     [shown] = said("show", good, "--store", site.store, "--json")
     assert shown["name"] == "重庆示例餐饮店" and shown["public"]["grade"] != "A"
     assert said("show", other, "--store", site.store, "--json")
     # The dead letters.
+    held = {x["reason"]["field"]: x for x in said("rejects", "--store", site.store, "--json")
+            if x["seq"] > before}
+    assert sorted(row.pop("seq") for row in held.values())[-1] == before + len(bad)
+    origins = {x["origin"] for x in held.values()}
     told = {x["data"]["reason"]["field"]: x["data"] for x in site.said(site.topics.rejects)[0]
-            .values()}
-    eventually(lambda: site.reader().rejected() == len(bad))
-    held = {x["reason"]["field"]: x for x in said("rejects", "--store", site.store, "--json")}
-    assert sorted(row.pop("seq") for row in held.values())[-1] == len(bad)
+            .values() if x["data"]["origin"] in origins}
     assert told == held and set(held) == set(bad)
     for field, row in held.items():
         reason = row["reason"]
         assert reason["allowed"] and reason["message"].startswith(f"{field}=" if field else "must")
-        assert re.fullmatch(rf"{RUN}\.(complaints|records)/\d/\d+|{RUN}\.(complaints|records)",
-                            row["origin"])
+        assert re.fullmatch(rf"{RUN}-\d+\.(complaints|records)(/\d/\d+)?", row["origin"])
     assert held["subject"]["reason"]["value"] == "91500106MA60AB125X"
     assert held["data.item"]["reason"]["value"] == "cq9-99"
     assert held["data.severity"]["reason"]["value"] == "9"
@@ -289,7 +301,7 @@ def test_console(site: Roles, said: Callable[..., list[Any]]) -> None:
         assert stable(row) == stable(same)
         assert http.get("/api/v1/subjects/91350100M000100Y43").status_code == 404
         summary = http.get("/api/v1/summary").json()
-        assert summary["subjects"] == site.reader().counts()["subjects"] > 1
+        assert summary["subjects"] == site.reader().counts()["subjects"] > 0
         assert sum(summary["grades"].values()) == len(site.reader().subjects(limit=100))
         [dead] = eventually(lambda: [x for x in http.get("/api/v1/rejects").json()["rejects"]
                                      if x["origin"].startswith("http:")])
@@ -421,9 +433,8 @@ def test_every_role_shows_what_it_declares(site: Roles) -> None:
     eventually(lambda: "xinfeng_model_drifting" in site.http().get("/metrics").text)
     labels = {m.name.removesuffix("_total"): set(m.labels) for m in metrics.ALL}
     shown: dict[str, set[str]] = {}
-    for role, port in site.ports.items():
-        text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=5).text
-        for family in text_string_to_metric_families(text):
+    for role in site.ports:
+        for family in text_string_to_metric_families(site.metrics(role)):
             if not family.name.startswith("xinfeng_") or family.name.endswith("_created"):
                 continue
             shown.setdefault(role, set()).add(family.name)
@@ -455,6 +466,11 @@ def conclusions(site: Roles) -> Row:
 def test_a_view_that_is_emptied_comes_back(site: Roles, capsys: pytest.CaptureFixture[str]
                                            ) -> None:
     """By the command, or with everything in that Redis, under a worker that is at work."""
+    rejected = site.reader().rejected()
+    site.publish(*story(roles.in_partition(3, PARTITIONS)[0], "重庆重建小店", "v"),
+                 complaint("vx", "91500106MA60AB125X"))
+    settled(site)
+    eventually(lambda: site.reader().rejected() > rejected)
     before = conclusions(site)
     assert before["alerts"] and before["rejects"] and before["digest"]
 
@@ -469,7 +485,7 @@ def test_a_view_that_is_emptied_comes_back(site: Roles, capsys: pytest.CaptureFi
     for harm in (rebuilt, emptied):
         ends = site.log_ends()
         harm()
-        eventually(lambda at=ends: all(a >= b for a, b in zip(site.marks(), at, strict=True)), 30)
+        eventually(lambda at=ends: all(a >= b for a, b in zip(site.marks(), at, strict=True)))
         eventually(lambda: site.reader().rejected() == len(before["rejects"]))
         assert conclusions(site) == before
     assert "the view stands elsewhere, folding again" in site.log("worker1")
@@ -511,7 +527,7 @@ def test_an_intake_that_is_killed(site: Roles) -> None:
     site.publish(*[complaint(f"k{n}", codes[n % 20]) for n in range(300)])
     site.kill(first)
     site.publish(*[complaint(f"k{n}", codes[n % 20]) for n in range(300, 400)])
-    second = eventually(site.leader, 30)
+    second = eventually(site.leader)
     assert second != first
     site.publish(*[complaint(f"k{n}", codes[n % 20]) for n in range(400, 450)])
     settled(site)
@@ -525,8 +541,8 @@ def test_all_roles_by_one_command(make: Callable[..., Roles]) -> None:
     site.start_servers()
     site.start("run", "--distributed", "--workers", "1")
     top = site.roles["run"].pid
-    eventually(lambda: site.http("run").get("/readyz").status_code == 200, 90)
-    eventually(lambda: min(site.marks()) > 0, 90)
+    eventually(lambda: site.http("run").get("/readyz").status_code == 200, 2 * roles.LIMIT_S)
+    eventually(lambda: min(site.marks()) > 0)
     held = roles.children(top)
     assert sorted(words[0] for words in held.values()) == [
         "analyst", "console", "dispatcher", "intake", "worker"]
@@ -537,8 +553,8 @@ def test_all_roles_by_one_command(make: Callable[..., Roles]) -> None:
     assert {pid for pid, words in now.items() if words[0] != "worker"} == set(held) - {worker}
     assert sorted(now.values()) == sorted(held.values())
     os.kill(top, signal.SIGTERM)
-    assert site.roles.pop("run").wait(25) == 0
-    eventually(lambda: not any(roles.alive(pid) for pid in now), 5)
+    assert site.roles.pop("run").wait(roles.LIMIT_S) == 0
+    eventually(lambda: not any(roles.alive(pid) for pid in now))
 
 
 # ------------------------------------------------------------------------- intake in this process
@@ -591,7 +607,7 @@ def test_policies(make: Callable[..., Roles], tmp_path: Path) -> None:
     file.write_text('extends = "policy.toml"\n[catalogue]\nitems = "items.csv"\n'
                     'receivers = "receivers.csv"\n', "utf-8")
     site.start("intake", "--policy", str(file))
-    assert site.roles["intake"].wait(30) == 1
+    assert site.roles["intake"].wait(roles.LIMIT_S) == 1
     site.roles.clear()
     [said] = [x for x in site.log("intake").splitlines() if "level=INFO" not in x]
     assert "level=CRITICAL" in said and "the items catalogue may only grow at its end" in said
@@ -611,7 +627,7 @@ def test_a_feed_that_nobody_writes_to(make: Callable[..., Roles], tmp_path: Path
     assert invoke(["publish", str(file), "--event-time", "--settings", str(site.path)]) == 0
     intake = Sequencer(site.settings, load.policy(), b"k")
     started = time.monotonic()
-    intake.run(lambda: intake.events == len(lines) or time.monotonic() - started > 15)
+    intake.run(lambda: intake.events == len(lines) or time.monotonic() - started > roles.LIMIT_S)
     intake.close()
     assert intake.events == len(lines)
     for partition in range(2):
@@ -634,18 +650,19 @@ def test_partitions_that_faust_gives_to_nobody(make: Callable[..., Roles], tmp_p
     (tmp_path / "sitecustomize.py").write_text(
         # What its assignor does when a broker that is just back names no partitions.
         "from faust.assignor.partition_assignor import PartitionAssignor\n"
-        "PartitionAssignor._get_copartitioned_groups = classmethod(lambda *_: {})\n", "utf-8")
-    site.environment["PYTHONPATH"] = str(tmp_path)
+        "PartitionAssignor._get_copartitioned_groups = classmethod(lambda *_: {})\n"
+        # It ends for certain; how soon is a matter of patience.
+        "from streams import worker\nworker.WATCH_S, worker.UNHELD_S = 0.5, 2.0\n", "utf-8")
+    site.environment["PYTHONPATH"] = os.pathsep.join([str(tmp_path), str(roles.ROOT)])
     site.start("worker1")
     del site.environment["PYTHONPATH"]
     site.start("intake1")
     eventually(lambda: "msg=assigned partitions=[]" in site.log("worker1"))
-    assert kafka_topics.unheld(site.settings.kafka, 2) == {0, 1}
-    eventually(lambda: site.dead() == ["worker1"], 60)
-    assert 'nobody has these partitions' in site.log("worker1")
+    eventually(lambda: site.dead() == ["worker1"])
+    assert re.search(r"nobody has these partitions.* partitions=\[0, 1\]", site.log("worker1"))
     site.start("worker1")
-    eventually(lambda: site.accepted() == 1, 60)
-    assert kafka_topics.unheld(site.settings.kafka, 2) == set()
+    eventually(lambda: site.accepted() == 1)
+    eventually(lambda: kafka_topics.unheld(site.settings.kafka, 2) == set())
     # One more than there are partitions stays in wait.
     for name in ("worker2", "worker3"):
         site.start(name)
@@ -653,11 +670,29 @@ def test_partitions_that_faust_gives_to_nobody(make: Callable[..., Roles], tmp_p
     assert site.dead() == []
 
 
-# --------------------------------------------------------------------- last: it stops a partition
+def test_a_console_without_redis(site: Roles, own_redis: Redis) -> None:
+    """It says that it is not ready, and is again when Redis is back."""
+    with site.http() as http:
+        own_redis.kill()
+        answer = eventually(lambda: http.get("/readyz"))
+        own_redis.start()
+        assert answer.status_code == 503 and "does not answer" in answer.text
+        eventually(lambda: http.get("/readyz").status_code == 200)
+
+
+# ------------------------------------------------------------------------ it stops a partition
 
 
 def test_an_envelope_that_cannot_be_folded(site: Roles) -> None:
     """Its partition stops, and says so; the others go on."""
+    try:
+        stops_one(site)
+        assert site.dead() == []
+    finally:
+        site.close()
+
+
+def stops_one(site: Roles) -> None:
     settled(site)
     stopped = 3
     out = Outgoing(site.settings.kafka)
@@ -684,15 +719,3 @@ def test_an_envelope_that_cannot_be_folded(site: Roles) -> None:
     assert site.metric("worker1", name.replace(str(stopped), "0")) is None
     with site.http() as http:
         assert http.get("/readyz").status_code == 200
-
-
-def test_a_console_without_redis(site: Roles, own_redis: Redis) -> None:
-    """It says that it is not ready, and is again when Redis is back."""
-    with site.http() as http:
-        own_redis.kill()
-        answer = eventually(lambda: http.get("/readyz"))
-        own_redis.start()
-        assert answer.status_code == 503 and "does not answer" in answer.text
-        eventually(lambda: http.get("/readyz").status_code == 200)
-
-

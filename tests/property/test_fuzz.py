@@ -255,9 +255,10 @@ def mutated(rng: random.Random, raw: bytes) -> bytes:
     b'{"complainant":"' + b"\\" * 2_000_000, b'"complainant":' * 500_000,
 ], ids=lambda raw: f"{raw[:12]!r}-{len(raw)}")
 def test_hostile_bodies(raw: bytes) -> None:
-    started = time.perf_counter()
+    # Of this process: a busy machine takes none of it.
+    started = time.process_time()
     assert taken(raw) is not None
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
 
 
 def test_garbage_leaves_no_trace(tmp_path: Path) -> None:

@@ -256,19 +256,19 @@ def test_pages_do_not_wait_for_a_walk(service: EmbeddedService) -> None:
 
     def wait(seconds: float) -> bool:
         reached.set()
-        assert go.wait(10)
+        assert go.wait(120)
         return False
 
     walker = threading.Thread(target=service.census.walk, args=(wait,))
     walker.start()
     try:
-        assert reached.wait(10)
+        assert reached.wait(60)
         assert service.departments()["as_of"] is not None
         assert service.devices()["as_of"] is not None
         assert service.models()["groups"] is not None
     finally:
         go.set()
-        walker.join(10)
+        walker.join(60)
 
 
 def test_a_walk_races_with_appends() -> None:
@@ -292,7 +292,7 @@ def test_a_walk_races_with_appends() -> None:
         for n in range(0, len(raws), 40):
             made.submit(raws[n : n + 40], "test", event_time=True)
         stop.set()
-        walker.join(20)
+        walker.join(120)
         made.census.walk()
         assert failed == []
         assert made.census.table is not None

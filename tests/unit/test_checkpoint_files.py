@@ -226,7 +226,7 @@ def test_two_writers_of_one_offset(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     def parts(fill: bytes) -> Iterator[bytes]:
         for _ in range(50):
-            meet.wait(10)
+            meet.wait(60)
             yield fill * 500
 
     threads = [threading.Thread(target=files.save, args=(3, parts(fill))) for fill in (b"a", b"b")]

@@ -70,7 +70,7 @@ def running(folder: Path) -> Iterator[tuple[EmbeddedService, tuple[str, ...]]]:
             yield service, ("--url", f"http://127.0.0.1:{sock.getsockname()[1]}/")
         finally:
             server.should_exit = True
-            thread.join(10)
+            thread.join(60)
             service.close()
 
 

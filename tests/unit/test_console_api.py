@@ -205,9 +205,9 @@ def test_ten_hostile_megabytes_take_seconds_not_minutes(client: TestClient) -> N
         b"[" * size,
         b"[n" + b"[,]" * (size // 3 - 2) + b"]",
     ):
-        started_at = time.perf_counter()
+        started_at = time.process_time()  # of this process: a busy machine takes none of it
         assert post(client, body, "application/json").status_code in (202, 400, 413)
-        assert time.perf_counter() - started_at < 20
+        assert time.process_time() - started_at < 20
 
 
 def test_a_far_future_goes_through(client: TestClient) -> None:

@@ -171,18 +171,17 @@ def test_a_slow_count_holds_nobody_up() -> None:
     def make() -> int:
         calls[0] += 1
         if calls[0] == 2:
-            go.wait(10)
+            go.wait(60)
         time.sleep(0.03)
         return calls[0]
 
     kept = Kept(make, 1.0)
     assert kept.get() == 1
     time.sleep(0.05)
-    started = time.monotonic()
-    assert kept.get() == 1 and time.monotonic() - started < 1.0
+    assert kept.get() == 1, "the second was waited for"
     assert kept.age_s() > 0.04
     go.set()
-    until = time.monotonic() + 5
+    until = time.monotonic() + 60
     while kept.get() == 1:
         assert time.monotonic() < until
         time.sleep(0.01)
@@ -203,7 +202,7 @@ def test_what_a_count_raises_is_raised_once() -> None:
     assert kept.get() == 1
     time.sleep(0.05)
     seen: list[object] = []
-    until = time.monotonic() + 5
+    until = time.monotonic() + 60
     while not seen or seen[-1] != 3:
         assert time.monotonic() < until
         try:

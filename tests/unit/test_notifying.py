@@ -74,7 +74,7 @@ class World:
     def deliver(self) -> None:
         while telling.turn(self.told, self.dispatcher):
             pass
-        self.dispatcher.sender.drain(wall_ms() + 10_000)
+        self.dispatcher.sender.drain(wall_ms() + 120_000)
         self.notifier.carry_back()
 
     def alerts(self, **wanted: str) -> list[dict[str, Any]]:
@@ -156,7 +156,7 @@ def test_answers_come_back_as_acts_once(tmp_path: Path) -> None:
         values = site.notifier.metrics()
         assert values["xinfeng_acknowledged_total"] == [((row["level"],), 1)]
         ((_, took),) = values["xinfeng_acknowledge_seconds_total"]
-        assert 0 <= took < 60
+        assert 0 <= took < 600
         assert site.service.last_seq() == before
 
 
@@ -192,7 +192,8 @@ def test_a_dead_receiver_is_an_alert_and_ends(tmp_path: Path) -> None:
                                                            dead_after_min=0.0)
         site.feed(1)
         telling.turn(site.told, site.dispatcher)
-        site.dispatcher.sender.drain(wall_ms() + 1_500)
+        while not site.dispatcher.desk.outbox.failing_since("r0/webhook"):
+            site.dispatcher.sender.drain(wall_ms() + 100)
         site.notifier.report_dead()
         site.notifier.report_dead()
         (row,) = site.alerts(rule="receiver-dead")

@@ -30,6 +30,8 @@ from streams.service import EmbeddedService
 
 ROOT = Path(__file__).parents[2]
 SUBJECT = "91350100M000100Y43"
+LIMIT_S = 120.0
+"""For what takes a second on a machine that is not busy."""
 PROGRAM = [sys.executable, "-c", "from streams.cli import main; main()", "run"]
 
 
@@ -49,20 +51,20 @@ class Server:
         self.address = address
 
     def get(self, path: str) -> Any:
-        with urllib.request.urlopen(self.address + path, timeout=10) as answer:
+        with urllib.request.urlopen(self.address + path, timeout=LIMIT_S) as answer:
             body = answer.read()
             return json.loads(body) if "json" in answer.headers["content-type"] else body.decode()
 
     def post(self, body: bytes) -> Any:
         request = urllib.request.Request(
             self.address + "api/v1/events", body, {"content-type": "application/x-ndjson"})
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=LIMIT_S) as answer:
             assert answer.status == 202
             return json.loads(answer.read())
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        return self.process.wait(15)
+        return self.process.wait(LIMIT_S)
 
 
 @contextmanager
@@ -78,7 +80,7 @@ def serving(*arguments: object) -> Iterator[Server]:
             process.kill()
 
 
-def eventually(check: Any, seconds: float = 15) -> None:
+def eventually(check: Any, seconds: float = LIMIT_S) -> None:
     until = time.monotonic() + seconds
     while not check():
         assert time.monotonic() < until, "it did not come"
@@ -94,18 +96,18 @@ def test_a_service_on_a_store(tmp_path: Path, number: int) -> None:
         assert server.post(event(1) + b"\n" + event(2) + b"\nx") == {
             "accepted": 2, "duplicates": 0, "rejected": [{"index": 2, "reason": {
                 "field": "", "value": "", "allowed": ANY, "message": ANY}}]}
-        assert "text/html" in urllib.request.urlopen(server.address, timeout=10).headers[
+        assert "text/html" in urllib.request.urlopen(server.address, timeout=LIMIT_S).headers[
             "content-type"]
         (inbox / "a.ndjson").write_bytes(event(2) + b"\n" + event(3) + b"\n")
         eventually((inbox / "done" / "a.ndjson").exists)
         assert server.get(f"api/v1/subjects/{SUBJECT}")["items"]["cq1-17"]["risk_score"] < 690
         assert server.get("api/v1/summary")["events"] == 3
         assert "xinfeng_events_accepted_total 3.0" in server.get("metrics")
-        stream = urllib.request.urlopen(server.address + "api/v1/alerts/stream", timeout=10)
-        started = time.monotonic()
+        stream = urllib.request.urlopen(server.address + "api/v1/alerts/stream", timeout=LIMIT_S)
         assert server.stop(number) == 0
-        assert time.monotonic() - started < 4, "an open stream held it up"
-        stream.close()
+        # To its proper end: where an open stream holds the service up, it is cut off in the end,
+        # and this raises IncompleteRead.
+        stream.read()
     assert invoke(["digest", "--store", str(store)]) == 0
     held = Embedded(store, None)
     assert held.shard.counts.accepted == 3 and held.store.meta("checkpoint") == held.offset
@@ -125,15 +127,14 @@ ANY = _Any()
 
 
 def test_the_demonstration_is_lively(tmp_path: Path) -> None:
-    """The page answers at once, the past comes within seconds, the present goes on."""
+    """The page does not wait for the past, which comes by itself, and the present goes on."""
     settings = tmp_path / "s.toml"
     settings.write_text("[demo]\nsubjects = 400\ndays_per_minute = 600.0\n")
-    started = time.monotonic()
+    present = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 86_400))
     with serving("--demo", "--settings", settings, "--store", tmp_path / "s") as server:
         assert "<html" in server.get("")
-        assert time.monotonic() - started < 8
+        assert server.get("api/v1/summary")["as_of"] < present, "the page waited for the past"
         eventually(lambda: sum(server.get("api/v1/summary")["alerts_open"].values()) > 5)
-        present = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 86_400))
         eventually(lambda: server.get("api/v1/summary")["as_of"] > present)
         before = server.get("api/v1/summary")
         eventually(lambda: server.get("api/v1/summary")["as_of"] > before["as_of"])
@@ -161,7 +162,7 @@ def test_a_thread_that_fails_stops_the_service(tmp_path: Path) -> None:
     inbox.write_text("a file where a folder should be")
     settings.write_text(f'[intake]\nfolder = "{inbox}"\n')
     done = subprocess.run([*PROGRAM, "--port", "0", "--settings", str(settings)], cwd=ROOT,
-                          capture_output=True, text=True, timeout=30, check=False)
+                          capture_output=True, text=True, timeout=LIMIT_S, check=False)
     assert done.returncode == 1 and "folder" in done.stderr
 
 
@@ -229,14 +230,16 @@ def test_the_same_name_again_is_kept_too(service: EmbeddedService, tmp_path: Pat
         "2-a.ndjson", "3-a.ndjson", "a.ndjson"]
 
 
-def test_only_files_that_are_completely_written(service: EmbeddedService, tmp_path: Path) -> None:
+def test_only_files_that_are_completely_written(service: EmbeddedService, tmp_path: Path,
+                                                monkeypatch: pytest.MonkeyPatch) -> None:
     path = old(tmp_path / "a.ndjson", event(1))
     for other in ("b.csv", ".c.ndjson", "d.ndjson.part"):
         old(tmp_path / other, b"x")
     stop = threading.Event()
+    monkeypatch.setattr(folder, "QUIET_S", 3_600.0)
     folder.sweep(service, tmp_path, stop)
     assert path.exists(), "it changed a moment ago"
-    time.sleep(folder.QUIET_S + 0.05)
+    monkeypatch.setattr(folder, "QUIET_S", 0.0)
     folder.sweep(service, tmp_path, stop)
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         ".c.ndjson", "b.csv", "d.ndjson.part", "done"]
@@ -246,14 +249,14 @@ def test_the_player_waits_for_its_day() -> None:
     """At full speed up to the present, then no event before its time."""
     clock_ms = 1_790_000_000_000
     runner = Embedded(None, load.policy())
-    player = demo.Player(load.Demo(60, 2.0, 1), demo.first_day(runner.store, clock_ms), 0)
+    player = demo.Player(load.Demo(60, 0.01, 1), demo.first_day(runner.store, clock_ms), 0)
     service = EmbeddedService(runner, player.clock)
     stop = threading.Event()
     thread = threading.Thread(target=player.play, args=(service, stop))
     thread.start()
     eventually(lambda: runner.shard.clock_ms >= player.present_ms)
     stop.set()
-    thread.join(5)
+    thread.join(LIMIT_S)
     assert not thread.is_alive()
     # Nothing was turned away but the codes that are mistyped on purpose.
     dead = service.rejects(limit=1_000)

@@ -30,7 +30,9 @@ from streams.worker import _Pump
 from streams.worker_metrics import WorkerMetrics
 
 QUEUE_MAX = 3
-PATIENCE_S = 0.3
+FULL_S = 0.3
+"""A queue that has taken nothing for so long is full."""
+PATIENCE_S = 60.0
 """After so long without going on somebody waits for ever."""
 SHAPE = ev.Shape(span_d=60)
 
@@ -58,7 +60,7 @@ class Held:
         plain = self.keeper.take
 
         def take(records: Sequence[Record]) -> None:
-            assert self.go.wait(20)
+            assert self.go.wait(2 * PATIENCE_S)
             self.taken.append(len(records))
             plain(records)
 
@@ -73,16 +75,15 @@ class Held:
         await until(lambda: self.pump._opened)
         self.world.log = self.whole
 
-    async def offer(self, offset: int) -> None:
-        await asyncio.wait_for(self.pump.offer(self.whole[offset], len(self.whole)), PATIENCE_S)
+    async def offer(self, offset: int, patience_s: float | None = None) -> None:
+        await asyncio.wait_for(self.pump.offer(self.whole[offset], len(self.whole)),
+                               PATIENCE_S if patience_s is None else patience_s)
 
 
 async def until(there: Callable[[], bool]) -> None:
-    for _ in range(1_000):
-        if there():
-            return
-        await asyncio.sleep(0.01)
-    raise TimeoutError
+    async with asyncio.timeout(PATIENCE_S):
+        while not there():
+            await asyncio.sleep(0.01)
 
 
 async def fill(held: Held) -> int:
@@ -90,7 +91,7 @@ async def fill(held: Held) -> int:
     held.go.clear()
     for offset in range(1, len(held.whole)):
         try:
-            await held.offer(offset)
+            await held.offer(offset, FULL_S)
         except TimeoutError:
             return offset
     raise AssertionError("it took everything in")
@@ -105,7 +106,7 @@ def played(test: Callable[[Path], Awaitable[None]]) -> Any:
     @functools.wraps(test)
     def run(tmp_path: Path) -> None:
         async def alone() -> None:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(4 * PATIENCE_S):
                 await test(tmp_path)
 
         with ev.quick_cards():
@@ -162,7 +163,7 @@ async def stops(tmp_path: Path) -> None:
     await asyncio.sleep(0)
     assert not delivering.done()
     held.go.set()
-    await asyncio.wait_for(delivering, 1)
+    await asyncio.wait_for(delivering, PATIENCE_S)
     assert held.keeper.applied == 1
     await until(lambda: gauge("xinfeng_partition_stopped", 6) == 1)
     for offset in range(waits + 1, len(records)):
@@ -232,5 +233,6 @@ def test_a_pump_that_lets_nobody_go_is_noticed(tmp_path: Path,
     """Planted fault."""
     monkeypatch.setattr(_Pump, "_refuse", lambda s: setattr(s, "_opened", False) or True)
     monkeypatch.setattr(worker, "REMIND_S", 0.05)
+    monkeypatch.setitem(globals(), "PATIENCE_S", 2.0)
     with pytest.raises(TimeoutError):
         played(stops)(tmp_path)
