@@ -49,6 +49,8 @@ from models.notify_policy import Notify, Receiver
 ROOT = Path(__file__).parents[1]
 OFFSET_MS = 8 * 3_600_000
 BATCH = 10
+SHARE_FROM = 50_000
+"""Messages from which on a share of them says something."""
 DUPLICATES_MAX = 0.001
 HARM: tuple[dict[str, Any], ...] = (
     {"fail": 0.02, "late": 0.01}, {"hang": 0.001}, {"slow_ms": 2}, {"twice": True},
@@ -239,11 +241,18 @@ def wrong(found: dict[str, Any]) -> list[str]:
     """What the kill test may not find."""
     out = [f"{k}={found[k]}" for k in ("missing", "gaps", "processed_twice", "keys_beyond",
                                        "undelivered") if found[k]]
-    # On a machine that is busy every receiver is a slow one: see `dispatch.gate`.
-    if (found["duplicates_share"] >= DUPLICATES_MAX
-            and found["duplicates"] > found["kills"] * found["receivers"]):
+    if found["duplicates_share"] >= DUPLICATES_MAX and not few(found, found["kills"]):
         out.append(f"duplicates_share={found['duplicates_share']}")
     return out
+
+
+def few(found: dict[str, Any], kills: int) -> bool:
+    """Whether what came twice is what was on its way at the kills, in a run too short for a share.
+
+    On a machine that is busy every receiver is a slow one (`dispatch.gate`): one message for each.
+    """
+    return (found["messages"] < SHARE_FROM
+            and found["duplicates"] <= kills * found["receivers"])
 
 
 # ------------------------------------------------------------------------------------------- speed
