@@ -38,7 +38,7 @@ class Outcome(NamedTuple):
 ACTED = frozenset({"act", "assigned"})
 """Reasons of transitions that a person made."""
 DETECTED = frozenset({"complaint-surge", "regional-surge", "feed-silent", "identifier-errors",
-                      "model-drift", "receiver-dead"})
+                      "model-drift", "receiver-dead", "related-risk"})
 """Rules of the analysis of the whole city, and of the delivery of alerts."""
 
 
