@@ -116,7 +116,8 @@ def _related(a: Alert, items: Catalogue) -> Words:
                 f"Listed, and linked to more than {f['over']} businesses")
     (zh, en), (by_zh, by_en) = LIST_WORDS[f["list"]], RELATION_WORDS[f["by"]]
     name = f["name"] or f["listed"]
-    return f"关联主体列入{zh}：{name}（{by_zh}）", f"A related business is on {en}: {name} ({by_en})"
+    return (f"关联主体列入{zh}：{name}（{by_zh}）",
+            f"A related business is on {en}: {name} ({by_en})")
 
 
 def _device(a: Alert, items: Catalogue) -> Words:
