@@ -168,10 +168,16 @@ def _devices(look: Look) -> list[Row]:
 
 
 def _related(look: Look) -> Row:
-    """Businesses the registration names: the platform it trades on, and its former codes."""
+    """Businesses the registration names: the platform it trades on, and its former codes; and
+    those on a list it is related to, with the alert that says so (`subject`, `name`, `list`, `by`,
+    `alert`)."""
     known = look.subject.registration()
+    listed = [{"subject": a.facts["listed"], "name": a.facts["name"], "list": a.facts["list"],
+               "by": a.facts["by"], "alert": a.id}
+              for a in (look.subject.alerts or {}).values() if "by" in a.facts]
     return {"platform": known.platform if known is not None else None,
-            "aliases": list(known.aliases) if known is not None else []}
+            "aliases": list(known.aliases) if known is not None else [],
+            "listed": sorted(listed, key=lambda row: (row["subject"], row["alert"]))}
 
 
 def why(shard: Shard, key: str, item: str, ms: int) -> Row | None:
