@@ -25,7 +25,7 @@ from storage.rows import rows_of
 from storage.sqlite_schema import SCHEMA
 from storage.view import Placed
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 _PACK = msgspec.msgpack.Encoder().encode
 _REASON = msgspec.msgpack.Decoder(Reason).decode
 

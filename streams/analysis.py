@@ -256,9 +256,9 @@ class Analysis:
     # ----------------------------------------------------------------------------------- standing
 
     def report(self) -> dict[str, Any]:
-        """How well the learner forecasts, which surges are on; for people, as JSON."""
+        """How well the learner forecasts, which surges are on, what is linked; for people."""
         return {
-            "as_of_day": self.day, "published": self.published,
+            "as_of_day": self.day, "published": self.published, "related": self.related.report(),
             "learner": self.learner.report() if self.learner is not None else None,
             "surges": [{"id": s.id, "rule": s.rule, "scope": s.scope, "cause": s.cause,
                         "since_day": s.start_day, "reports": s.reports,
