@@ -58,9 +58,10 @@ def main() -> None:
     parser.add_argument("--businesses", type=int, default=100_000)
     count = parser.parse_args().businesses
     policy, out = load.policy(), dict[str, Any]()
-    made, before_mb, begun = Related(), resident_mb(), time.process_time()
+    made, before_mb, begun = Related(1), resident_mb(), time.process_time()
     for n in range(count):
-        made.link(Linked(code(n), [link_of(n)], [], True, "cq.register", f"r{n}", NOW_MS, NOW_MS))
+        made.hear(0, 0, Linked(code(n), [link_of(n)], [], True, "cq.register", f"r{n}", NOW_MS,
+                               NOW_MS))
     out["linked_us"] = round((time.process_time() - begun) / count * 1e6, 2)
     out["links_mb"] = round(resident_mb() - before_mb)
     out["bytes_a_business"] = round((resident_mb() - before_mb) * 1e6 / count)
@@ -72,12 +73,12 @@ def main() -> None:
         out[name] = {"ms": round((time.process_time() - begun) * 1e3, 1), "said": len(said)}
 
     for n in listed:
-        made.enter(listing(n))
+        made.hear(0, 0, listing(n))
     hour("first", NOW_MS)
     hour("quiet", NOW_MS + HOUR_MS)
     for n in listed[::10]:
-        made.enter(listing(n, DAY))
-        made.enter(listing(n + 4, kind="new"))
+        made.hear(0, 0, listing(n, DAY))
+        made.hear(0, 0, listing(n + 4, kind="new"))
     hour("a_tenth_new", NOW_MS + 2 * HOUR_MS)
     out |= made.report()
     out["all_mb"] = round(resident_mb() - before_mb)

@@ -104,7 +104,7 @@ class Analysis:
         self._week = Week()
         self._drifting: e.Detected | None = None
         self.sources = Sources(partitions)
-        self.related = Related()
+        self.related = Related(partitions)
 
     # ------------------------------------------------------------------------------------- taking
 
@@ -112,6 +112,9 @@ class Analysis:
         """Take in what one shard said, in its order; what follows for the days that are over."""
         queue = self._queues[partition]
         for one in told:
+            if isinstance(one, Linked | Listed):
+                self.related.hear(partition, self._passed[partition], one)
+                continue
             queue.append(one)
             if isinstance(one, Passed):
                 self._passed[partition] = one.clock_ms
@@ -144,10 +147,6 @@ class Analysis:
                         self._renew(one.document)
                     case Misnamed():
                         self.sources.report(one)
-                    case Linked():
-                        self.related.link(one)
-                    case Listed():
-                        self.related.enter(one)
                     case Passed():
                         for industry, district, size, n in one.roster:
                             self._cells.enrol((industry, district, size), n)

@@ -26,8 +26,8 @@ def registered(subject: Subject, before: Profile | None, event: e.SubjectRegiste
     yield Linked(subject.key, now, [link for link in old if link not in now],
                  not subject.cancelled_day, event.source, event.id,
                  round(event.time.timestamp() * 1000), recorded_ms)
-    listed = [row[0] for row in r.RECORD.iter_unpack(subject.facts) if row[7] == r.LISTED]
-    if listed and subject.marked:
+    if subject.marked:
+        listed = [row[0] for row in r.RECORD.iter_unpack(subject.facts) if row[7] == r.LISTED]
         yield from listings(subject, listed, card, recorded_ms, named)
 
 

@@ -7,6 +7,7 @@ order, nor on how many shards said it.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 import msgspec
@@ -23,15 +24,22 @@ from streams.links import RULE
 
 _LINKS = {"controller": "controller", "operator": "platform", "platform": "platform"}
 """Kind of a link -> its name in the policy."""
+_KINDS: tuple[type[Any], ...] = (Linked, Listed)
 
 
 class Related:
     """Links of all businesses, listings in force, and what was said of them.
 
-    Memory: `Members`, and about 1 kB for a listing in force and for each alert that is open.
+    Memory: `Members`, and about 1.5 kB for a listing in force and for each alert that is open; of
+    shards that are ahead of others, what they said since.
+
+    Parameters
+    ----------
+    partitions
+        How many shards there are.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, partitions: int) -> None:
         self.members = Members()
         self._listings: dict[int, Listed] = {}
         """Identity of a listing -> how it stands; until it is over."""
@@ -39,6 +47,10 @@ class Related:
         """Link -> listings that concern whoever has it."""
         self._told: dict[int, dict[str, e.Detected]] = {}
         """Listing -> alert -> what was said of it last; those that are open."""
+        self._ahead: list[deque[tuple[int, Linked | Listed]]] = [
+            deque() for _ in range(partitions)]
+        """By shard: what it said at hours [epoch ms] that are not closed."""
+        self._closed_ms = 0
         self._changed: set[int] = set()
         self._agenda: dict[int, set[int]] = {}
         """Day -> listings that begin or end on it."""
@@ -47,7 +59,26 @@ class Related:
 
     # ------------------------------------------------------------------------------------- taking
 
-    def link(self, said: Linked) -> None:
+    def hear(self, partition: int, hour_ms: int, said: Linked | Listed) -> None:
+        """A shard says something at an hour: it counts when all have come past that."""
+        if hour_ms <= self._closed_ms:
+            self._take(said)
+        else:
+            self._ahead[partition].append((hour_ms, said))
+
+    def _take_until(self, end_ms: int) -> None:
+        """What was said at hours before."""
+        for ahead in self._ahead:
+            while ahead and ahead[0][0] < end_ms:
+                self._take(ahead.popleft()[1])
+
+    def _take(self, said: Linked | Listed) -> None:
+        if isinstance(said, Linked):
+            self._link(said)
+        else:
+            self._enter(said)
+
+    def _link(self, said: Linked) -> None:
         """A business was registered, otherwise than before, or cancelled."""
         for link in said.gone:
             self.members.drop(link, said.subject)
@@ -62,7 +93,7 @@ class Related:
         for link in (*said.links, *said.gone):
             self._changed |= self._led.get(link, set())
 
-    def enter(self, said: Listed) -> None:
+    def _enter(self, said: Listed) -> None:
         """Something was said of a listing, or of the business on the list."""
         key = identity(said.source, said.id)
         self._forget(key)
@@ -83,6 +114,7 @@ class Related:
 
     def close(self, clock_ms: int, policy: Policy) -> list[e.Detected]:
         """Every shard has come to this hour: what is to be said that was not."""
+        self._take_until(clock_ms)
         rule = policy.rules.related_risk
         today = (clock_ms + policy.utc_offset_min * 60_000) // DAY_MS
         if rule != self._rule:
@@ -94,6 +126,9 @@ class Related:
                 self._changed |= self._agenda.pop(day)
         out = [one for key in self._changed for one in self._settle(key, clock_ms, rule)]
         self._changed = set()
+        # What is said at this hour and is here already waits no longer.
+        self._closed_ms = clock_ms
+        self._take_until(clock_ms + 1)
         return sorted(out, key=lambda one: (one.subject, one.data.alert))
 
     def _settle(self, key: int, at_ms: int, rule: RelatedRisk) -> list[e.Detected]:
@@ -173,15 +208,17 @@ class Related:
     def dump(self) -> list[Any]:
         return [self.members.dump(), list(self._listings.values()),
                 [(key, list(told.values())) for key, told in self._told.items()],
-                sorted(self._changed), self._day, self._rule]
+                sorted(self._changed), self._day, self._rule, self._closed_ms,
+                [[(at_ms, _KINDS.index(type(said)), said) for at_ms, said in ahead]
+                 for ahead in self._ahead]]
 
     @classmethod
     def load(cls, held: list[Any]) -> Related:
-        members, listings, told, changed, day, rule = held
-        made = cls()
+        members, listings, told, changed, day, rule, closed_ms, waiting = held
+        made = cls(len(waiting))
         made.members = Members.load(members)
         for one in msgspec.convert(listings, list[Listed]):
-            made.enter(one)
+            made._enter(one)
         made._told = {key: {x.data.alert: x for x in msgspec.convert(one, list[e.Detected])}
                       for key, one in told}
         made._day, made._rule = day, msgspec.convert(rule, RelatedRisk | None)
@@ -190,4 +227,7 @@ class Related:
                 if day < at < FOREVER:
                     made._agenda.setdefault(at, set()).add(key)
         made._changed = set(changed)
+        made._closed_ms = closed_ms
+        made._ahead = [deque((at_ms, msgspec.convert(said, _KINDS[kind]))
+                             for at_ms, kind, said in ahead) for ahead in waiting]
         return made
