@@ -12,6 +12,7 @@ import datetime as dt
 from models.ledger import DAY_MS, Fact
 from models.records import ACT, COMMITMENT, INSPECTION, ORDERED, PENALTY, TYPES, identity
 from models.score import of_item, score
+from streams import links
 from streams.course import course
 from streams.look import Look, Row, name, newest
 from streams.pipeline import Shard
@@ -174,7 +175,8 @@ def _related(look: Look) -> Row:
     known = look.subject.registration()
     listed = [{"subject": a.facts["listed"], "name": a.facts["name"], "list": a.facts["list"],
                "by": a.facts["by"], "alert": a.id}
-              for a in (look.subject.alerts or {}).values() if "by" in a.facts]
+              for a in (look.subject.alerts or {}).values()
+              if a.rule == links.RULE and "by" in a.facts]
     return {"platform": known.platform if known is not None else None,
             "aliases": list(known.aliases) if known is not None else [],
             "listed": sorted(listed, key=lambda row: (row["subject"], row["alert"]))}
