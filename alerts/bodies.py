@@ -14,7 +14,7 @@ from alerts.told import (
     item_words,
     since,
 )
-from alerts.words import LIST_WORDS
+from alerts.words import LIST_WORDS, RELATION_WORDS
 
 
 def other(a: Alert, items: Catalogue) -> Words:
@@ -181,6 +181,23 @@ def _conflict(a: Alert, items: Catalogue) -> Words:
             "conflict. The listing authorities are asked to check and correct.")
 
 
+def _related(a: Alert, items: Catalogue) -> Words:
+    f = a.facts
+    zh, en = LIST_WORDS[f["list"]]
+    if f.get("over"):
+        return (f"该主体列入{zh}，与其关联的其他主体超过 {f['over']} 户，未逐户预警。"
+                "请核查是否属于代持、批量注册等情形。",
+                f"it is on {en}, and more than {f['over']} others are linked to it: they are not "
+                "told of one by one. Please check for nominees or mass registration.")
+    by_zh, by_en = RELATION_WORDS[f["by"]]
+    who = f"{f['name']}（{f['listed']}）" if f["name"] else f["listed"]
+    who_en = f"{f['name']} ({f['listed']})" if f["name"] else f["listed"]
+    return (f"与其关联的主体{who}已列入{zh}，关联方式：{by_zh}。请留意该主体是否有同样的风险；"
+            "关联本身不影响其信用评分和等级。",
+            f"{who_en}, related to it ({by_en}), is on {en}. Please see whether the same risk "
+            "is here; being related does not touch its scores or grades.")
+
+
 def _device(a: Alert, items: Catalogue) -> Words:
     f = a.facts
     zh, en = item_words(a.item, items)
@@ -210,6 +227,7 @@ BODIES: dict[str, Make] = {
     "repeat-offence": _repeat,
     "ban-breach": _ban,
     "list-conflict": _conflict,
+    "related-risk": _related,
     **dict.fromkeys(MATTERS, _matter),
     **dict.fromkeys(DEVICES, _device),
 }

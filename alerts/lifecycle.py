@@ -38,8 +38,10 @@ class Outcome(NamedTuple):
 ACTED = frozenset({"act", "assigned"})
 """Reasons of transitions that a person made."""
 DETECTED = frozenset({"complaint-surge", "regional-surge", "feed-silent", "identifier-errors",
-                      "model-drift", "receiver-dead"})
+                      "model-drift", "receiver-dead", "related-risk"})
 """Rules of the analysis of the whole city, and of the delivery of alerts."""
+SIZES = ("places", "over")
+"""Facts that say how far a cause reaches: people are told when it is further."""
 
 
 def family_of(rule: str) -> str:
@@ -87,7 +89,7 @@ def advance(held: dict[str, Alert] | None, found: dict[str, Condition], acts: Se
             if old.state == "pending" and state == "firing":
                 reason = "notice over"
             transitions.append(Transition(alert, old.state, reason))
-        elif old.facts.get("places", "") != condition.facts.get("places", ""):
+        elif any(old.facts.get(size) != condition.facts.get(size) for size in SIZES):
             transitions.append(Transition(alert, old.state, "grown"))
         else:
             # Nobody is told of the same matter twice: evidence is that of the last transition.

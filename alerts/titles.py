@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from alerts.told import DEVICES, MATTERS, Alert, Catalogue, Make, Words, date, districts
-from alerts.words import LIST_WORDS
+from alerts.words import LIST_WORDS, RELATION_WORDS
 
 
 def other(a: Alert, items: Catalogue) -> Words:
@@ -109,6 +109,17 @@ def _conflict(a: Alert, items: Catalogue) -> Words:
     return "同时列入守信与失信名单", "On a red list and a black list at once"
 
 
+def _related(a: Alert, items: Catalogue) -> Words:
+    f = a.facts
+    if f.get("over"):
+        return (f"列入名单的主体关联超过 {f['over']} 户，未逐户预警",
+                f"Listed, and linked to more than {f['over']} businesses")
+    (zh, en), (by_zh, by_en) = LIST_WORDS[f["list"]], RELATION_WORDS[f["by"]]
+    name = f["name"] or f["listed"]
+    return (f"关联主体列入{zh}：{name}（{by_zh}）",
+            f"A related business is on {en}: {name} ({by_en})")
+
+
 def _device(a: Alert, items: Catalogue) -> Words:
     zh, en = DEVICES[a.rule]
     return f"{zh}：{a.facts['device']}", f"{en}: {a.facts['device']}"
@@ -130,6 +141,7 @@ TITLES: dict[str, Make] = {
     "repeat-offence": _repeat,
     "ban-breach": _ban,
     "list-conflict": _conflict,
+    "related-risk": _related,
     **dict.fromkeys(MATTERS, _matter),
     **dict.fromkeys(DEVICES, _device),
 }

@@ -29,6 +29,12 @@ LIST_WORDS: dict[str, Pair] = {
     "red": ("守信激励名单", "the red list (trustworthy)"),
     "ban": ("市场禁入名单", "the list of market bans"),
 }
+RELATION_WORDS: dict[str, Pair] = {
+    "controller": ("同一控制人", "same controller"),
+    "operator": ("所在平台", "the platform it trades on"),
+    "platform": ("平台内经营者", "trades on its platform"),
+}
+"""What the business on the list is to the one that is told of, by the latter's link."""
 ISSUER_WORDS: dict[str, Pair] = {
     "department": ("行业主管部门", "the department in charge"), "city": ("市级", "the city"),
     "province": ("省级", "the province"), "nation": ("国家级", "the nation"),

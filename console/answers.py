@@ -34,6 +34,7 @@ class Evidence(Answer, frozen=True):
     time: dt.datetime
     text_zh: str
     text_en: str
+    subject: Annotated[str, Meta(description="where it is of a related business")] = ""
 
 
 class Alert(Answer, frozen=True):

@@ -119,6 +119,9 @@ class AnalysisReport(Answer, frozen=True):
     surges: list[dict[str, Any]]
     dates: Dates
     drift_dates: list[dt.date]
+    related: Annotated[dict[str, int], Meta(
+        description="links that lead to anybody, listings in force, open alerts of both",
+    )] = msgspec.field(default_factory=dict)
 
 
 class Learning(Answer, frozen=True):

@@ -316,6 +316,18 @@ class IdentifierErrors(Strict, frozen=True):
     """Told when so many errors are less likely than this at the allowed rate."""
 
 
+class RelatedRisk(Strict, frozen=True):
+    """A business that is linked to this one was listed (`streams.related`)."""
+
+    enabled: bool = False
+    level: Level = "orange"
+    lists: tuple[Literal["serious", "debtor", "abnormal", "watch", "ban"], ...] = (
+        "serious", "debtor", "ban")
+    links: tuple[Literal["controller", "platform"], ...] = ("controller",)
+    businesses_max: Annotated[int, Meta(ge=1, le=1_000)] = 20
+    """One link that leads to more businesses is told as a number, not to each of them."""
+
+
 class GapRule(Strict, frozen=True):
     enabled: bool
     level: Level
@@ -344,6 +356,7 @@ class Rules(Strict, frozen=True):
     model_drift: ModelDrift = ModelDrift()
     feed_silent: FeedSilent = FeedSilent()
     identifier_errors: IdentifierErrors = IdentifierErrors()
+    related_risk: RelatedRisk = RelatedRisk()
 
 
 class Limits(Strict, frozen=True):

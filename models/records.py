@@ -274,3 +274,15 @@ def find(records: bytes, key: int) -> Row | None:
             return RECORD.unpack_from(records, at)
         at = records.find(needle, at + 1)
     return None
+
+
+def root(records: bytes, row: Row) -> Row | None:
+    """What a record is about, through any number of others; None while one of them is missing."""
+    seen = set()
+    while row[7] in MODIFIERS:
+        found = find(records, row[1])
+        if found is None or found[0] in seen:
+            return None
+        seen.add(found[0])
+        row = found
+    return row

@@ -222,6 +222,42 @@ class Misnamed(msgspec.Struct, frozen=True, gc=False):
     wrong: dict[str, int]
 
 
+class Linked(msgspec.Struct, frozen=True, gc=False):
+    """What links a business to others (`models.links`), whenever that changes.
+
+    `gone`: links it had before. `active`: not cancelled. `source`, `id` and `time_ms` are those of
+    its registration; "" and 0 where it is still the one told before.
+    """
+
+    subject: str
+    links: list[str]
+    gone: list[str]
+    active: bool
+    source: str
+    id: str
+    time_ms: int
+    recorded_ms: int
+
+
+class Listed(msgspec.Struct, frozen=True, gc=False):
+    """How a listing stands, and what links the business on the list to others.
+
+    Said when it is taken in, whenever something is said of it, and when the business is registered
+    anew. In force on the days `start_day <= day < stop_day`; on none if it was taken back.
+    """
+
+    source: str
+    id: str
+    subject: str
+    name: str
+    list_: str = msgspec.field(name="list")
+    links: list[str]
+    time_ms: int
+    start_day: int
+    stop_day: int
+    recorded_ms: int
+
+
 class PolicyTaken(msgspec.Struct, frozen=True, gc=False):
     """A policy came into force on the shard."""
 
@@ -242,7 +278,8 @@ class DeviceSummary(msgspec.Struct, frozen=True, gc=False):
     summary: Summary
 
 
-ForAnalysis: TypeAlias = Signal | Example | Passed | PolicyTaken | DeviceSummary | Misnamed
+ForAnalysis: TypeAlias = (Signal | Example | Passed | PolicyTaken | DeviceSummary | Misnamed
+                          | Linked | Listed)
 """What the analysis of the whole city is told."""
 Effect: TypeAlias = (OpenAlerts | Rejected | AlertChanged | ReviewChanged | SubjectChanged
                      | Answered | DrawPooled | DrawnChanged | ForAnalysis)

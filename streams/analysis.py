@@ -17,7 +17,6 @@ from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
-from alerts.rules import alert_id
 from models import events as e
 from models.calendar import DAY_MS, from_date
 from models.examples import Example
@@ -28,7 +27,18 @@ from models.records import identity
 from models.surge import Surge, evaluate
 from models.surge_policy import SurgePolicy
 from models.surge_state import WINDOW_D, Cells, Report
-from storage.effects import DeviceSummary, ForAnalysis, Misnamed, Passed, PolicyTaken, Signal
+from storage.effects import (
+    DeviceSummary,
+    ForAnalysis,
+    Linked,
+    Listed,
+    Misnamed,
+    Passed,
+    PolicyTaken,
+    Signal,
+)
+from streams.drifting import drifted
+from streams.related import Related
 from streams.sources import Sources
 from streams.surges import Filed, detected
 
@@ -36,7 +46,6 @@ WEEK_D, WEEKDAY = 7, 5
 """What comes into force for all is published once a week, on Tuesdays: on Monday every device told
 of the week before (1970-01-01 was a Thursday)."""
 FAR_MS = 1 << 60
-MODEL = "service:model"
 Own: TypeAlias = e.WeightsChanged | e.NormsChanged | e.Detected | e.DrawOrdered
 """Events of our own in the log: the analysis writes them, but for orders of draws and what delivery
 says of a receiver."""
@@ -95,6 +104,7 @@ class Analysis:
         self._week = Week()
         self._drifting: e.Detected | None = None
         self.sources = Sources(partitions)
+        self.related = Related(partitions)
 
     # ------------------------------------------------------------------------------------- taking
 
@@ -102,6 +112,9 @@ class Analysis:
         """Take in what one shard said, in its order; what follows for the days that are over."""
         queue = self._queues[partition]
         for one in told:
+            if isinstance(one, Linked | Listed):
+                self.related.hear(partition, self._passed[partition], one)
+                continue
             queue.append(one)
             if isinstance(one, Passed):
                 self._passed[partition] = one.clock_ms
@@ -153,11 +166,12 @@ class Analysis:
         # A weekly word also where there is nothing to say: whoever plays history waits for it.
         out = [Concluded(self._ms(day), events) for day in days
                if (events := self._judge(day)) or day % WEEK_D == WEEKDAY]
-        of_feeds: list[Own] = [*self.sources.close(clock_ms, self.policy)]
+        hourly: list[Own] = [*self.sources.close(clock_ms, self.policy),
+                             *self.related.close(clock_ms, self.policy)]
         if out and out[-1].at_ms == clock_ms:
-            out[-1].events.extend(of_feeds)
-        elif of_feeds:
-            out.append(Concluded(clock_ms, of_feeds))
+            out[-1].events.extend(hourly)
+        elif hourly:
+            out.append(Concluded(clock_ms, hourly))
         return out
 
     def _renew(self, document: str) -> None:
@@ -206,7 +220,11 @@ class Analysis:
                 if weights is not None:
                     self.published += 1
                     events.append(e.WeightsChanged(weights))
-            events += self._drift(day)
+            drift = drifted(self._drifting, self.learner, self.policy.rules.model_drift, day,
+                            self._ms(day))
+            if drift is not None:
+                self._drifting = drift if drift.data.open else None
+                events.append(drift)
             if weekly:
                 self.learner.note()
         if weekly:
@@ -229,26 +247,6 @@ class Analysis:
         return [detected(s, self._filed, self._ms) for s in found
                 if s.phase != "held" and (s.phase != "resolved" or s.id in held)]
 
-    def _drift(self, day: int) -> list[Own]:
-        """Whether the learner's forecasts have become worse than they were."""
-        assert self.policy is not None and self.learner is not None
-        rule, held = self.policy.rules.model_drift, self._drifting
-        drifting = rule.enabled and self.learner.drifting
-        if drifting and held is None:
-            found = self.learner.drifts()[-1]
-            data = e.Detection(
-                alert_id("model-drift", MODEL, 0, day), "model-drift", rule.level, True,
-                self._ms(day), "public", [],
-                {"detector": found.detector, "before": f"{found.before:.3f}",
-                 "after": f"{found.after:.3f}"})
-            self._drifting = e.Detected(MODEL, self._ms(day), data)
-            return [self._drifting]
-        if held is not None and not drifting:
-            self._drifting = None
-            return [e.Detected(MODEL, self._ms(day), msgspec.structs.replace(
-                held.data, open=False))]
-        return []
-
     def _ms(self, day: int) -> int:
         """First moment of a civil day."""
         assert self.policy is not None
@@ -257,9 +255,9 @@ class Analysis:
     # ----------------------------------------------------------------------------------- standing
 
     def report(self) -> dict[str, Any]:
-        """How well the learner forecasts, which surges are on; for people, as JSON."""
+        """How well the learner forecasts, which surges are on, what is linked; for people."""
         return {
-            "as_of_day": self.day, "published": self.published,
+            "as_of_day": self.day, "published": self.published, "related": self.related.report(),
             "learner": self.learner.report() if self.learner is not None else None,
             "surges": [{"id": s.id, "rule": s.rule, "scope": s.scope, "cause": s.cause,
                         "since_day": s.start_day, "reports": s.reports,
@@ -274,12 +272,12 @@ class Analysis:
              for queue in self._queues],
             self._passed, self._cells.dump(), list(self._filed.items()), self._held,
             self._examples, self._week.dump(), self._drifting,
-            self.sources.dump()])
+            self.sources.dump(), self.related.dump()])
 
     @classmethod
     def load(cls, blob: bytes, *, challengers: bool = False) -> Analysis:
         (document, learner, clock_ms, day, published, queues, passed, cells, filed, held, examples,
-         week, drifting, sources) = msgspec.msgpack.decode(blob)
+         week, drifting, sources, related) = msgspec.msgpack.decode(blob)
         made = cls(len(queues), challengers=challengers)
         if document:
             made._renew(bytes(document).decode())
@@ -297,4 +295,5 @@ class Analysis:
         made._week = Week.load(week)
         made._drifting = msgspec.convert(drifting, e.Detected | None)
         made.sources = Sources.load(sources, made.policy)
+        made.related = Related.load(related)
         return made

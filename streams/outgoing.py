@@ -21,6 +21,8 @@ from storage.effects import (
     DrawnChanged,
     DrawPooled,
     ForAnalysis,
+    Linked,
+    Listed,
     Misnamed,
     OpenAlerts,
     Passed,
@@ -142,6 +144,12 @@ class Outgoing:
                 case Misnamed():
                     yield self._told(topics.signals, id, "xinfeng.codes.wrong", effect,
                                      effect.hour_ms)
+                case Linked():
+                    yield self._told(topics.signals, id, "xinfeng.business.linked", effect,
+                                     effect.recorded_ms, effect.subject)
+                case Listed():
+                    yield self._told(topics.signals, id, "xinfeng.business.listed", effect,
+                                     effect.recorded_ms, effect.subject)
                 case PolicyTaken():
                     for topic in (topics.signals, topics.examples):
                         yield self._told(topic, id, "xinfeng.policy.taken", effect,
@@ -181,7 +189,8 @@ class Outgoing:
 TOLD: dict[str, Any] = {
     "xinfeng.signal": Signal, "xinfeng.example": Example, "xinfeng.device.summary": DeviceSummary,
     "xinfeng.hour.passed": Passed, "xinfeng.policy.taken": PolicyTaken,
-    "xinfeng.codes.wrong": Misnamed}
+    "xinfeng.codes.wrong": Misnamed, "xinfeng.business.linked": Linked,
+    "xinfeng.business.listed": Listed}
 """What the analysis is told, by the type of the record."""
 
 

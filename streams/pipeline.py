@@ -55,7 +55,7 @@ from storage.effects import (
     ReviewChanged,
     SubjectChanged,
 )
-from streams import devices, inspections, panel, signals
+from streams import devices, inspections, links, panel, signals
 
 HOUR_MS = 3_600_000
 _I = {name: n for n, name in enumerate(INDICATORS)}
@@ -344,7 +344,7 @@ class Shard:
             subject = self._add(event.subject)
         if kind == r.REGISTERED:
             assert isinstance(event, e.SubjectRegistered)
-            self._register(subject, Profile.of(time_ms, key, event.data), event.source)
+            self._register(subject, Profile.of(time_ms, key, event.data), event)
             return None
         self._append(subject, event, row, signal)
         if isinstance(event, e.ReviewAnswered):
@@ -356,11 +356,16 @@ class Shard:
             self._effects.append(signals.signal(subject, row, (event.source, event.id),
                                                 event.data.category, card, self.clock_ms))
         elif kind in signals.DECIDES and target is not None:
-            complaint = self._complaint_of(subject, target)
-            if complaint is not None:
+            complaint = r.root(subject.signals, target)
+            if complaint is not None and complaint[7] == r.COMPLAINT:
                 [ref] = self._named(subject, [complaint[0]])
                 self._effects.append(signals.signal(subject, complaint, ref, "", card,
                                                     self.clock_ms))
+        if kind == r.LISTED or (target is not None and not signal):
+            listing = r.root(subject.facts, target or row)
+            if listing is not None and listing[7] == r.LISTED:
+                self._effects += links.listings(subject, [listing[0]], self._card, self.clock_ms,
+                                                lambda key: self._named(subject, [key])[0])
         self._judge(subject, event, row, target)
         draw = inspections.concerned(subject, row)
         if draw:
@@ -369,18 +374,6 @@ class Shard:
             if drawn is not None:
                 self._effects.append(drawn)
         return None
-
-    @staticmethod
-    def _complaint_of(subject: Subject, row: r.Row) -> r.Row | None:
-        """The complaint that a record says something of, through any number of others."""
-        seen = set()
-        while row[7] != r.COMPLAINT:
-            found = r.find(subject.signals, row[1]) if row[1] else None
-            if found is None or found[0] in seen:
-                return None
-            seen.add(found[0])
-            row = found
-        return row
 
     def _add(self, key: str) -> Subject:
         subject = self.subjects[key] = Subject(key)
@@ -649,17 +642,19 @@ class Shard:
 
     # ------------------------------------------------------------------------------------ assess
 
-    def _register(self, subject: Subject, profile: Profile, source: str) -> None:
+    def _register(self, subject: Subject, profile: Profile, event: e.SubjectRegistered) -> None:
         group = subject.group
         before = subject.registration()
         if profile.contradicts(before):
-            self.doubled[source] = self.doubled.get(source, 0) + 1
+            self.doubled[event.source] = self.doubled.get(event.source, 0) + 1
         if not subject.register(profile):
             return
         for one, n in ((before, -1), (profile, 1)):
             if one is not None:
                 peer = one.industry, one.district, one.size
                 self.roster[peer] = self.roster.get(peer, 0) + n
+        self._effects += links.registered(subject, before, event, self._card, self.clock_ms,
+                                          lambda key: self._named(subject, [key])[0])
         if subject.group != group and (subject.facts or subject.signals):
             self._reckon_anew(subject, 0)
         view = None
@@ -681,8 +676,11 @@ class Shard:
             self._expire(subject, {f.key for f in facts.orphans} | {f.key for f in signals.orphans})
             facts = resolve(subject.facts, card.offset_ms)
             signals = resolve(subject.signals, card.offset_ms)
+        was_active = not subject.cancelled_day
         subject.cancelled_day = min((f.day for f in facts.by_type.get(r.CANCELLED, ())
                                      if not f.revoked), default=0)
+        if was_active != (not subject.cancelled_day):
+            self._effects += links.cancelled(subject, self.clock_ms)
         changes = changes or []
         if start is not None:
             changes = self._walk(subject, facts, start) or []
@@ -816,7 +814,9 @@ class Shard:
                                          r.TYPE_NAMES[row[7]], row[2]))
         items = alert.facts.get("items", "").split() or [card.item_ids[alert.item]]
         departments = [card.department_of[card.item_codes[i]] for i in items if i != "public"]
-        if not departments and view is not None:
+        if not departments and alert.rule == links.RULE:
+            departments = [card.department_of[i] for i in links.concerned(subject, card)]
+        elif not departments and view is not None:
             departments = [card.department_of[i] for i in view.grades.items if i]
         actor = note = ""
         if event is not None and isinstance(event.data, e.AlertAct) and (

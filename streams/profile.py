@@ -12,6 +12,7 @@ import datetime as dt
 from models.ledger import DAY_MS, Fact
 from models.records import ACT, COMMITMENT, INSPECTION, ORDERED, PENALTY, TYPES, identity
 from models.score import of_item, score
+from streams import links
 from streams.course import course
 from streams.look import Look, Row, name, newest
 from streams.pipeline import Shard
@@ -170,10 +171,17 @@ def _devices(look: Look) -> list[Row]:
 
 
 def _related(look: Look) -> Row:
-    """Businesses the registration names: the platform it trades on, and its former codes."""
+    """Businesses the registration names: the platform it trades on, and its former codes; and
+    those on a list it is related to, with the alert that says so (`subject`, `name`, `list`, `by`,
+    `alert`)."""
     known = look.subject.registration()
+    listed = [{"subject": a.facts["listed"], "name": a.facts["name"], "list": a.facts["list"],
+               "by": a.facts["by"], "alert": a.id}
+              for a in (look.subject.alerts or {}).values()
+              if a.rule == links.RULE and "by" in a.facts]
     return {"platform": known.platform if known is not None else None,
-            "aliases": list(known.aliases) if known is not None else []}
+            "aliases": list(known.aliases) if known is not None else [],
+            "listed": sorted(listed, key=lambda row: (row["subject"], row["alert"]))}
 
 
 def why(shard: Shard, key: str, item: str, ms: int) -> Row | None:

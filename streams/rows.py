@@ -67,8 +67,8 @@ def alert_row(effect: AlertChanged, seq: int, name: str, items: Catalogue, offse
         "silenced_until": iso_ms(effect.silenced_until_ms) if effect.silenced_until_ms else None,
         "title": message.title(effect, items),
         "body": message.body(effect, name, items),
-        "evidence": [_evidence(e, variant, offset_ms)
-                     for e, variant in zip_longest(effect.evidence, variants)],
+        "evidence": [_evidence(e, variant, offset_ms) | _whose(effect, n)
+                     for n, (e, variant) in enumerate(zip_longest(effect.evidence, variants))],
         "proposals": advice(effect),
         "was": effect.was,
         "reason": effect.reason,
@@ -94,6 +94,13 @@ def _cell_name(effect: AlertChanged, items: Catalogue) -> str:
     if not names:
         return "信风"
     return f"{'、'.join(names)}（{len(effect.members)} 家主体）"
+
+
+def _whose(effect: AlertChanged, n: int) -> Row:
+    """Of a related business' listing and registration: whose they are; the last is its own."""
+    listed = effect.facts.get("listed", effect.subject)
+    other = listed != effect.subject and n < len(effect.evidence) - 1
+    return {"subject": listed} if other else {}
 
 
 def _evidence(e: Evidence, variant: int | None, offset_ms: int) -> Row:

@@ -354,7 +354,10 @@ def _data(kind: str, move: Move, target: Made | None, shape: Shape, subject: str
         case "subject.registered":
             return {"name": f"企业{move.who}-{a}", "kind": _KINDS_OF_SUBJECT[a % 6],
                     "district": "500106", "industry": "H6210", "size": "small",
-                    "registered_on": "2015-01-01"}
+                    "registered_on": "2015-01-01",
+                    "controllers": [f"c{n}" for n in range(3) if b >> n & 1],
+                    **({"platform": codes(shape.subjects)[b // 8 % shape.subjects]}
+                       if a % 4 == 1 else {})}
         case "subject.cancelled":
             return None
         case "complaint.filed":

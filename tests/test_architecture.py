@@ -18,7 +18,7 @@ PACKAGES = ("models", "alerts", "storage", "config", "dispatch", "streams", "con
 
 CORE_ALONE = ("streams/pipeline.py", "streams/digest.py", "streams/repair.py",
               "streams/signals.py", "streams/merge.py", "streams/change.py",
-              "streams/devices.py", "streams/inspections.py")
+              "streams/devices.py", "streams/inspections.py", "streams/links.py")
 """Core modules outside the packages that are core as a whole."""
 
 MAY_IMPORT: dict[str, frozenset[str]] = {

@@ -36,10 +36,14 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "platform_of": ("所在平台", "trades on platform"),
     "former_codes": ("曾用代码", "former codes"),
     "related_hint": (
-        "仅列登记信息所载的平台与曾用代码；法定代表人等自然人不评分、不展示。",
-        "Only the platform and former codes of the registration; natural persons are neither "
-        "scored nor shown.",
+        "登记信息所载的平台与曾用代码，以及列入名单的关联主体；法定代表人等自然人不评分、不展示。",
+        "The platform and former codes of the registration, and related businesses on a list; "
+        "natural persons are neither scored nor shown.",
     ),
+    "rel_controller": ("同一控制人：", "same controller:"),
+    "rel_operator": ("所在平台：", "its platform:"),
+    "rel_platform": ("平台内经营者：", "trades on it:"),
+    "rel_listed": ("已列入", "on"),
     "commitments": ("信用承诺", "Commitments"),
     "c_made": ("已作出", "made"),
     "c_fulfilled": ("已履行", "fulfilled"),

@@ -13,8 +13,9 @@ from streams.simulate.population import KINDS, SIZES, Population
 from streams.simulate.trades import TRADES
 
 _ENTERPRISE, _INDIVIDUAL, _SOE, _PLATFORM = 0, 1, 4, 5
-_CONTROLLER_POOL = 8
-"""One enterprise in fifty shares its controller with earlier ones of a small pool."""
+_SHARED_ONE_IN, _GROUP_OF = 4, 40
+"""One enterprise in so many shares its controller with the others of a group, drawn from so many
+neighbouring subjects: three or four businesses."""
 
 
 class Registrar:
@@ -44,9 +45,8 @@ class Registrar:
 
     def _links(self, number: int, kind: int, bits: int) -> str:
         if kind in (_ENTERPRISE, _SOE, _PLATFORM):
-            shared = bits % 50 == 0
-            pool = number // 400 * _CONTROLLER_POOL + bits // 50 % _CONTROLLER_POOL
-            name = f"ctl-s{pool:07d}" if shared else f"ctl-{number:08d}"
+            shared = bits % _SHARED_ONE_IN == 0
+            name = f"ctl-s{number // _GROUP_OF:07d}" if shared else f"ctl-{number:08d}"
             return f',"controllers":["{name}"]'
         if kind == _INDIVIDUAL and bits % 25 == 0 and self._platforms:
             host = self._platforms[bits // 25 % len(self._platforms)]

@@ -45,7 +45,15 @@ from models.examples import Example
 from models.scorecard import Card
 from models.weights import Weights
 from storage import kafka_topics
-from storage.effects import DeviceSummary, DrawnChanged, Misnamed, Reason, Rejected, Signal
+from storage.effects import (
+    DeviceSummary,
+    DrawnChanged,
+    Listed,
+    Misnamed,
+    Reason,
+    Rejected,
+    Signal,
+)
 from storage.kafka_client import Topics
 from storage.kafka_outbox import KafkaOutbox
 from storage.sqlite_store import Dead
@@ -180,6 +188,8 @@ def rare() -> list[Placed]:
         Misnamed(3_600_000, 0, {"dept-a": 2}),
         DrawnChanged("00ff00ff00ff00ff", "s", "i", "91500106MA5U00011W", "cq1-17", "C", 0.55, 1,
                      "fixed", 2, 3, 4),
+        Listed("s", "i", "91500106MA5U00011W", "", "ban", ["operator 00ff00ff00ff00ff"], 1, 0, 0,
+               2),
     ]
     return [Placed(7, n, effect, b"\xff") for n, effect in enumerate(effects)]
 
@@ -247,9 +257,10 @@ def test_what_is_said_fits_its_payload(changes: list[Change | Dead]) -> None:
         "xinfeng.assessment.changed", "xinfeng.alert.changed", "xinfeng.review.changed",
         "xinfeng.review.answered", "xinfeng.event.rejected", "xinfeng.signal", "xinfeng.example",
         "xinfeng.hour.passed", "xinfeng.policy.taken", "xinfeng.device.summary",
+        "xinfeng.business.linked", "xinfeng.business.listed",
         "xinfeng.concluded", "xinfeng.measure.recommended"}
     unusual = list(Outgoing(Topics.of("xinfeng"), 0, lambda _: "").messages(rare(), {}, 0))
-    assert [wrong(m.topic, m.value) for m in unusual] == [[]] * 6
+    assert [wrong(m.topic, m.value) for m in unusual] == [[]] * 7
     assert "raw_base64" in unusual[0].value.decode()
 
 

@@ -31,7 +31,10 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def embedded(city: Path) -> dict[str, Any]:
-    return killtest.undisturbed(city, city.parent / "embedded")
+    made = killtest.undisturbed(city, city.parent / "embedded")
+    rules = {rule for rule, *_ in made["alerts"].values()}
+    assert "related-risk" in rules, "of businesses that lie in different partitions"
+    return made
 
 
 @pytest.mark.parametrize(("partitions", "workers"), [(1, 1), (4, 3), (12, 2)])

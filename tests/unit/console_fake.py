@@ -509,7 +509,9 @@ PROFILE: Row = {
         "ratio": 1.0,
     },
     "devices": [{"item": "cq1-40", "device": "dust-01", "metrics": ["pm10", "pm2_5"]}],
-    "related": {"platform": "91500106MA5U00001X", "aliases": ["500106000012345"]},
+    "related": {"platform": "91500106MA5U00001X", "aliases": ["500106000012345"], "listed": [
+        {"subject": "91500106MA5U00002X", "name": "关联企业", "list": "serious",
+         "by": "controller", "alert": "related-risk-1"}]},
     "alerts": [],
 }
 WHY: Row = {

@@ -357,6 +357,7 @@ def test_persons_behind_a_business_are_not_shown() -> None:
         "platform": "91500106MA5U00001X"}))
     found = profile(runner.shard, SUBJECT, runner.shard.clock_ms)
     assert found is not None
-    assert found["related"] == {"platform": "91500106MA5U00001X", "aliases": ["500106000012345"]}
+    assert found["related"] == {"platform": "91500106MA5U00001X", "aliases": ["500106000012345"],
+                                "listed": []}
     for said in (found, made(runner), made(runner, internal=True)):
         assert "pseudonym-7f3a" not in json.dumps(said)
