@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from fastapi import APIRouter, Header, Query
 from starlette.responses import Response, StreamingResponse
 
+from console.i18n import KINDS, RULES
 from console.problems import Json, Problem
 from console.service import Row, Service
 from console.sse import Streams, cursor
 
 Level = Literal["blue", "yellow", "orange", "red"]
 State = Literal["pending", "firing", "acknowledged", "resolved", "closed"]
-Grade = Literal["A", "B", "C", "D", "ungraded"]
+Grade = Literal["", "A", "B", "C", "D", "ungraded"]
+if TYPE_CHECKING:
+    Kind: TypeAlias = str
+    Rule: TypeAlias = str
+else:
+    Kind, Rule = Literal[("", *KINDS)], Literal[tuple(RULES)]
 Word = Annotated[str | None, Query(max_length=256)]
 Limit = Annotated[int, Query(ge=1, le=500, description="rows on a page")]
 AsOf = Annotated[str, Query(max_length=64, description="date (its end, Beijing) or RFC 3339 time")]
@@ -43,8 +49,8 @@ def reading(service: Service, streams: Streams) -> APIRouter:
     def subjects(
         q: Annotated[str, Query(max_length=256, description="part of a name or code")] = "",
         district: Annotated[str, Query(max_length=12)] = "",
-        grade: Grade | Literal[""] = "",
-        kind: Annotated[str, Query(max_length=32)] = "",
+        grade: Grade = "",
+        kind: Kind = "",
         limit: Limit = 50,
         after: Annotated[str, Query(max_length=256, description="`next` of the page before")] = "",
     ) -> Response:
@@ -99,7 +105,7 @@ def reading(service: Service, streams: Streams) -> APIRouter:
 
     @router.get("/alerts", tags=["alerts"])
     def alerts(
-        rule: Word = None,
+        rule: Rule | None = None,
         state: State | None = None,
         level: Level | None = None,
         subject: Word = None,
@@ -118,7 +124,7 @@ def reading(service: Service, streams: Streams) -> APIRouter:
     @router.get("/alerts/stream", tags=["alerts"])
     def stream(
         after: Seq = None,
-        rule: Word = None,
+        rule: Rule | None = None,
         level: Level | None = None,
         state: State | None = None,
         subject: Word = None,
