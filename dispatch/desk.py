@@ -33,7 +33,7 @@ from models.notify_policy import Notify
 BATCH_MAX = 500
 """Timers that are looked at in one transaction."""
 DIGEST_MAX = 20_000
-"""The same, of those that wait for a digest."""
+"""The same, of those that wait for a digest: one for each receiver."""
 
 
 class Case(NamedTuple):
@@ -135,7 +135,6 @@ class Desk:
             alerts = self.ledger.due_alerts(now_ms, BATCH_MAX)
             pairs = self.ledger.due_pairs(now_ms, BATCH_MAX)
             if any(p.reason == Reason.STORM for p in pairs):
-                # All at once, whatever their number: one digest for each receiver.
                 pairs = [p for p in pairs if p.reason != Reason.STORM]
                 pairs += self.ledger.due_pairs(now_ms, DIGEST_MAX, Reason.STORM)
             lost = undelivered.tell(self, now_ms)
@@ -144,10 +143,11 @@ class Desk:
                 held = self.ledger.held(id)
                 assert held is not None and held.course is not None
                 course = escalation.advance(held.course, now_ms, self.policy.escalate, self.time)
+                due = escalation.next_ms(course, self.policy.escalate, self.time)
+                assert not due or due > now_ms, f"{id}: a step is due and is not taken"
                 touched[id] = self._put(held.notice, course)
             for pair in pairs:
-                if pair.receiver not in self.directory.by_id:
-                    # Taken out of the catalogue: nothing waits for it any more.
+                if pair.receiver not in self.directory.by_id:  # taken out of the catalogue
                     self.ledger.put_pair(pair._replace(again_ms=0, done=True))
                 elif pair.alert not in touched:
                     found = self.ledger.held(pair.alert)

@@ -368,7 +368,7 @@ def test_two_officers_at_two_consoles(site: Roles) -> None:
                              and row["state"] == "closed" and row)
             assert now["actor"] == won
     finally:
-        console = site.roles.pop("console2")
+        console, _ = site.roles.pop("console2"), site.ports.pop("console2")
         console.terminate()
         console.wait(25)
 
