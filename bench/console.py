@@ -55,7 +55,8 @@ LEVELS = ("blue", "yellow", "yellow", "orange", "orange", "red")
 BATCH = 2_000
 TIMES = 31
 FACTS = {"days": "30", "from": "A", "to": "C", "levels": "2", "points": "80", "highest_grade": "A",
-         "lowest_grade": "C", "highest": "cq1-17", "lowest": "cq1-31", "since": "2026-01-06"}
+         "lowest_grade": "C", "highest": "cq1-17", "lowest": "cq1-31", "since": "2026-01-06",
+         "list": "serious", "by": "controller", "name": "", "listed": code(0)}
 DEPARTMENT, ITEM = "市市场监管局", "cq1-17"
 REVIEWS_SHARE = 0.05
 STEP_S = 0.05
