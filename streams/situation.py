@@ -108,10 +108,13 @@ class Situation:
         }
 
     def _open(self, rules: Iterable[str], most: int) -> list[Row]:
-        """Open alerts of some rules, the newest first."""
-        rows = [row for rule in rules for state in sorted(OPEN)
-                for row in self._view.alerts(rule=rule, state=state, limit=most)]
-        return sorted(rows, key=lambda row: (row["opened_at"], row["id"]), reverse=True)[:most]
+        """Open alerts of some rules, rule by rule, of each the newest first."""
+        out: list[Row] = []
+        for rule in rules:
+            rows = [row for state in sorted(OPEN)
+                    for row in self._view.alerts(rule=rule, state=state, limit=most)]
+            out += sorted(rows, key=lambda row: (row["opened_at"], row["id"]), reverse=True)
+        return out[:most]
 
     def metrics_text(self) -> bytes:
         """Metrics in the Prometheus text format."""
