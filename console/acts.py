@@ -229,17 +229,14 @@ STATES: Mapping[str, str] = {"acknowledge": "acknowledged", "close": "closed", "
 """State of an alert after an act."""
 
 
+VAIN: Mapping[str, frozenset[str]] = {
+    "acknowledge": frozenset({"acknowledged", "closed"}), "assign": frozenset({"closed"}),
+    "close": frozenset({"closed"}), "reopen": frozenset({"firing"})}
+"""States of an alert in which an act would change nothing; one that is over takes none at all."""
+
+
 def _in_vain(alert: Row, act: str) -> bool:
-    """Whether an act would change nothing: somebody has done it, or the alert is over."""
-    state = alert.get("state")
-    match act:
-        case "acknowledge" | "assign":
-            done = {"closed", "acknowledged"} if act == "acknowledge" else {"closed"}
-            return state == "resolved" or state in done
-        case "reopen":
-            return state in ("resolved", "firing")
-        case _:
-            return state == "resolved" or state == STATES.get(act)
+    return alert.get("state") in VAIN.get(act, frozenset()) | {"resolved"}
 
 
 def _done(alert: Row, act: str, body: AlertActIn) -> bool:

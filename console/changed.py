@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from console.i18n import word
 from console.problems import Problem
 from console.service import Row
@@ -10,35 +12,20 @@ from console.view import when
 
 def overtaken(matter: str, row: Row, who: str) -> Problem:
     """Another console took an act on the same state in; the view will show it in a moment."""
-    return Problem(
-        409,
-        "changed",
-        f"{matter}={row['id']}: {who} was first, a moment ago; look again before you act",
-        **{matter: row["id"]},
-        actor=who,
-        state=row.get("state"),
-        seq=row.get("seq"),
-        zh=f"{who} 刚刚已先处理；请查看后再处理",
-        updated_at=row.get("updated_at"),
-    )
+    return _changed(
+        matter, row, f"{who} was first, a moment ago; look again before you act",
+        f"{who} 刚刚已先处理；请查看后再处理", actor=who)
 
 
 def alert_changed(alert: Row) -> Problem:
     """Who was first, and what the alert is by now."""
     who = str(alert.get("actor") or alert.get("reason") or "")
-    return Problem(
-        409,
-        "changed",
-        f"alert={alert['id']}: {who} was first: {alert.get('state')} at "
-        f"{alert.get('updated_at')}; look again before you act",
-        alert=alert["id"],
-        actor=alert.get("actor"),
-        state=alert.get("state"),
-        zh=f"{who} 已先处理：{word('zh', 'state', alert.get('state'))}，"
-        f"{when(alert.get('updated_at'))}；请查看后再处理",
-        seq=alert.get("seq"),
-        updated_at=alert.get("updated_at"),
-    )
+    return _changed(
+        "alert", alert,
+        f"{who} was first: {alert.get('state')} at {alert.get('updated_at')}; look again before "
+        "you act",
+        f"{who} 已先处理：{word('zh', 'state', alert.get('state'))}，"
+        f"{when(alert.get('updated_at'))}；请查看后再处理", actor=alert.get("actor"))
 
 
 def review_changed(review: Row) -> Problem:
@@ -51,18 +38,18 @@ def review_changed(review: Row) -> Problem:
         " ".join(str(a[n]) for n in ("department", "decision", "grade", "at") if a[n])
         for a in answers
     )
-    return Problem(
-        409,
-        "changed",
-        f"review={review['id']}: changed at {review.get('updated_at')}, {review.get('state')}; "
+    return _changed(
+        "review", review,
+        f"changed at {review.get('updated_at')}, {review.get('state')}; "
         f"answers: {told or 'none'}; look again before you answer",
-        review=review["id"],
-        state=review.get("state"),
-        seq=review.get("seq"),
-        zh="您查看后情况已有变化；目前答复："
+        "您查看后情况已有变化；目前答复："
         + ("；".join(
             f"{a['department']} {word('zh', 'ui', a['decision'])} {a['grade'] or ''}".rstrip()
-            for a in answers) or "无") + "；请查看后再答复",
-        updated_at=review.get("updated_at"),
-        answers=answers,
-    )
+            for a in answers) or "无") + "；请查看后再答复", answers=answers)
+
+
+def _changed(matter: str, row: Row, detail: str, zh: str, **more: Any) -> Problem:
+    """409 with the state of the alert or review by now."""
+    return Problem(
+        409, "changed", f"{matter}={row['id']}: {detail}", zh=zh, **{matter: row["id"]},
+        state=row.get("state"), seq=row.get("seq"), updated_at=row.get("updated_at"), **more)
